@@ -1,0 +1,171 @@
+/** The table of engines: which runner and device can evaluate, and what it takes to have them. */
+import { createRequire } from 'node:module';
+import { cpus } from 'node:os';
+import { dirname, join } from 'node:path';
+import { BadInput } from '../conditions.js';
+import { EagerRunner } from './eagerRunner.js';
+import type { Tables } from './feeds.js';
+import { OnnxRunner } from './onnxRunner.js';
+import type { Fingerprint, Runner, RunnerOptions } from './runner.js';
+import { Session } from './session.js';
+import type { TensorFunction } from './tensorFunction.js';
+import { trace } from './trace.js';
+
+const require = createRequire(import.meta.url);
+
+export interface EngineRow {
+  readonly runner: 'onnx' | 'eager';
+  readonly device: string;
+  readonly description: string;
+  /** What to do where the device is not there. */
+  readonly remedy: string;
+  /** Makes the device ready; throws where it is not there. Returns the library's name and version. */
+  readonly prepare: () => Promise<string>;
+}
+
+const version = (name: string): string =>
+  `${name} ${(require(`${name}/package.json`) as { version: string }).version}`;
+
+/** A function small enough to try a device with. */
+const probe: TensorFunction = {
+  name: 'probe',
+  inputs: { x: { shape: [4], dtype: 'float32' } },
+  evaluate: ({ x }) => ({ y: x!.mul(2) }),
+};
+
+async function prepareOnnx(device: string): Promise<string> {
+  const session = await Session.open(trace(probe, { x: [4] }), device);
+  session.inputs['x']!.fill(3);
+  await session.run();
+  if (session.outputs['y']![0] !== 6) throw new Error(`the ${device} device computed 2 * 3 = ${session.outputs['y']![0]!}`);
+  return version('onnxruntime-node');
+}
+
+/** tfjs-node-gpu or tfjs-node, whichever is installed; importing it registers the backend `tensorflow`. */
+async function prepareTensorFlow(): Promise<string> {
+  for (const name of ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node']) {
+    try {
+      require.resolve(name);
+    } catch {
+      continue;
+    }
+    await import(name);
+    return version(name);
+  }
+  throw new Error('neither @tensorflow/tfjs-node-gpu nor @tensorflow/tfjs-node is installed');
+}
+
+async function prepareWasm(): Promise<string> {
+  const wasm = await import('@tensorflow/tfjs-backend-wasm');
+  wasm.setWasmPaths(`${join(dirname(require.resolve('@tensorflow/tfjs-backend-wasm/package.json')), 'dist')}/`);
+  const tf = await import('@tensorflow/tfjs');
+  if (!(await tf.setBackend('wasm'))) throw new Error('the WebAssembly backend did not start');
+  return version('@tensorflow/tfjs-backend-wasm');
+}
+
+export const engines: readonly EngineRow[] = [
+  {
+    runner: 'onnx',
+    device: 'cpu',
+    description: 'compiled to ONNX, ONNX Runtime on a thread pool (the default)',
+    remedy: 'npm ci',
+    prepare: () => prepareOnnx('cpu'),
+  },
+  {
+    runner: 'onnx',
+    device: 'webgpu',
+    description: 'compiled to ONNX, ONNX Runtime on a GPU through Vulkan, Metal or D3D12',
+    remedy: 'install a GPU driver with Vulkan (Debian: mesa-vulkan-drivers or nvidia-vulkan-icd, and libvulkan1)',
+    prepare: () => prepareOnnx('webgpu'),
+  },
+  {
+    runner: 'onnx',
+    device: 'cuda',
+    description: 'compiled to ONNX, ONNX Runtime on an NVIDIA GPU through CUDA',
+    remedy: "install onnxruntime-node's CUDA provider (its install script, with onnxruntime-node-install=cuda12)",
+    prepare: () => prepareOnnx('cuda'),
+  },
+  {
+    runner: 'eager',
+    device: 'cpu',
+    description: 'TensorFlow.js in plain JavaScript: the reference, slow',
+    remedy: 'npm ci',
+    prepare: () => Promise.resolve(version('@tensorflow/tfjs')),
+  },
+  {
+    runner: 'eager',
+    device: 'wasm',
+    description: 'TensorFlow.js in WebAssembly; has no gradient of convolutions',
+    remedy: 'npm ci',
+    prepare: prepareWasm,
+  },
+  {
+    runner: 'eager',
+    device: 'tensorflow',
+    description: 'TensorFlow through its C library, on a GPU with tfjs-node-gpu',
+    remedy: 'npm install @tensorflow/tfjs-node-gpu (CUDA 11) or npm install @tensorflow/tfjs-node',
+    prepare: prepareTensorFlow,
+  },
+];
+
+/** What `straggler doctor` says of one engine. */
+export interface EngineReport extends EngineRow {
+  /** The library that answers, or undefined where the engine is not there. */
+  readonly library: string | undefined;
+  readonly problem: string | undefined;
+}
+
+/** Tries every engine of the table on this machine. */
+export async function findEngines(): Promise<EngineReport[]> {
+  const reports: EngineReport[] = [];
+  for (const row of engines) {
+    try {
+      reports.push({ ...row, library: await row.prepare(), problem: undefined });
+    } catch (error) {
+      reports.push({ ...row, library: undefined, problem: firstLine(error) });
+    }
+  }
+  return reports;
+}
+
+/**
+ * Opens the runner for `engine.runner` and `engine.device` over resident tables.
+ * Throws BadInput where this machine does not have it.
+ */
+export async function openRunner(
+  options: RunnerOptions & { readonly runner: string },
+  tables: Tables,
+): Promise<Runner> {
+  const row = engines.find(({ runner, device }) => runner === options.runner && device === options.device);
+  if (row === undefined) {
+    const devices = engines.filter(({ runner }) => runner === options.runner).map(({ device }) => device);
+    throw new BadInput(`the runner ${options.runner} has no device ${options.device}`, {
+      path: ['engine', 'device'],
+      remedy: `choose one of ${devices.join(', ')}`,
+    });
+  }
+  let library: string;
+  try {
+    library = await row.prepare();
+  } catch (error) {
+    throw new BadInput(`the device ${row.device} of the runner ${row.runner} is not there: ${firstLine(error)}`, {
+      path: ['engine', 'device'],
+      remedy: `${row.remedy}; \`straggler doctor\` lists what this machine has`,
+    });
+  }
+  const fingerprint: Fingerprint = {
+    runner: row.runner,
+    device: row.device,
+    library,
+    optimization: row.runner === 'onnx' ? 'all' : 'none',
+    intraOpThreads: 1,
+    cpu: cpus()[0]?.model ?? 'unknown',
+    node: process.version,
+  };
+  if (row.runner === 'onnx') return new OnnxRunner(fingerprint, options, tables);
+  return new EagerRunner(fingerprint, row.device, tables);
+}
+
+function firstLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0]!.trim();
+}

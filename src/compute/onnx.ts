@@ -1,0 +1,152 @@
+/**
+ * Writes ONNX graphs (https://onnx.ai, intermediate representation 8, opset 18). Only the messages and
+ * fields that the tracer needs are declared; the numbers are those of onnx.proto.
+ */
+import protobuf from 'protobufjs';
+
+const declarations = `
+  syntax = "proto3"; package onnx;
+  message Attribute { string name = 1; float f = 2; int64 i = 3; bytes s = 4; repeated float floats = 7; repeated int64 ints = 8; int32 type = 20; }
+  message Node { repeated string input = 1; repeated string output = 2; string name = 3; string op_type = 4; repeated Attribute attribute = 5; }
+  message Tensor { repeated int64 dims = 1; int32 data_type = 2; string name = 8; bytes raw_data = 9; }
+  message Dimension { int64 dim_value = 1; }
+  message Shape { repeated Dimension dim = 1; }
+  message TensorType { int32 elem_type = 1; Shape shape = 2; }
+  message Type { TensorType tensor_type = 1; }
+  message ValueInfo { string name = 1; Type type = 2; }
+  message Graph { repeated Node node = 1; string name = 2; repeated Tensor initializer = 5; repeated ValueInfo input = 11; repeated ValueInfo output = 12; }
+  message OperatorSet { string domain = 1; int64 version = 2; }
+  message Model { int64 ir_version = 1; string producer_name = 2; Graph graph = 7; repeated OperatorSet opset_import = 8; }
+`;
+const Model = protobuf.parse(declarations, { keepCase: true }).root.lookupType('onnx.Model');
+
+/** Element types as ONNX numbers them. */
+export const elementTypes = { float32: 1, int32: 6, int64: 7, bool: 9 } as const;
+export type ElementType = keyof typeof elementTypes;
+
+export type Attribute = number | string | readonly number[] | { readonly float: number };
+
+/** The name of a value in the graph. */
+export type Value = string;
+
+interface ValueType {
+  readonly dims: readonly number[];
+  readonly type: ElementType;
+}
+
+function attributeMessage(name: string, value: Attribute): object {
+  if (typeof value === 'number') return { name, i: value, type: 2 };
+  if (typeof value === 'string') return { name, s: Buffer.from(value), type: 3 };
+  if ('float' in value) return { name, f: value.float, type: 1 };
+  return { name, ints: value, type: 7 };
+}
+
+function bytesOf(type: ElementType, values: ArrayLike<number>): Uint8Array {
+  if (type === 'float32') return new Uint8Array(Float32Array.from(values).buffer);
+  if (type === 'int32') return new Uint8Array(Int32Array.from(values).buffer);
+  if (type === 'bool') return Uint8Array.from(values);
+  return new Uint8Array(BigInt64Array.from(Array.from(values, BigInt)).buffer);
+}
+
+/** A graph under construction. Equal nodes of equal inputs are written once. */
+export class OnnxGraph {
+  private readonly nodes: object[] = [];
+  private readonly initializers: object[] = [];
+  private readonly inputs: object[] = [];
+  private readonly outputs: object[] = [];
+  private readonly types = new Map<Value, ValueType>();
+  private readonly written = new Map<string, Value>();
+  /** x -> max(x, 0), where the graph has both. */
+  readonly rectified = new Map<Value, Value>();
+  /** A rough count of scalar operations: says whether a call is worth a trip to another thread. */
+  operations = 0;
+
+  dims(value: Value): readonly number[] {
+    return this.types.get(value)!.dims;
+  }
+
+  type(value: Value): ElementType {
+    return this.types.get(value)!.type;
+  }
+
+  input(name: string, type: ElementType, dims: readonly number[]): Value {
+    this.inputs.push(valueInfo(name, { type, dims }));
+    this.types.set(name, { type, dims });
+    return name;
+  }
+
+  output(name: string, value: Value): void {
+    const { dims, type } = this.types.get(value)!;
+    this.nodes.push({ op_type: 'Identity', input: [value], output: [name] });
+    this.outputs.push(valueInfo(name, { type, dims }));
+  }
+
+  constant(type: ElementType, dims: readonly number[], values: ArrayLike<number>): Value {
+    const key = `${type} ${dims.join()} ${Array.prototype.join.call(values)}`;
+    return this.once(key, () => {
+      const name = this.fresh({ type, dims });
+      this.initializers.push({ name, dims, data_type: elementTypes[type], raw_data: bytesOf(type, values) });
+      return name;
+    });
+  }
+
+  /** Adds a node with one output of the given dims; `type` defaults to that of the first input. */
+  node(
+    operator: string,
+    inputs: readonly Value[],
+    dims: readonly number[],
+    { type = this.type(inputs[0]!), attributes = {} }: { type?: ElementType; attributes?: Record<string, Attribute> } = {},
+  ): Value {
+    const key = `${operator} ${inputs.join()} ${dims.join()} ${type} ${JSON.stringify(attributes)}`;
+    return this.once(key, () => {
+      const name = this.fresh({ type, dims });
+      const attribute = Object.entries(attributes).map(([attributeName, value]) => attributeMessage(attributeName, value));
+      this.nodes.push({ op_type: operator, name, input: inputs, output: [name], attribute });
+      this.operations += dims.reduce((product, extent) => product * extent, 1);
+      return name;
+    });
+  }
+
+  reshape(value: Value, dims: readonly number[]): Value {
+    if (this.dims(value).join() === dims.join()) return value;
+    return this.node('Reshape', [value, this.constant('int64', [dims.length], dims)], dims);
+  }
+
+  transpose(value: Value, permutation: readonly number[]): Value {
+    if (permutation.every((axis, position) => axis === position)) return value;
+    const dims = this.dims(value);
+    return this.node('Transpose', [value], permutation.map((axis) => dims[axis]!), { attributes: { perm: permutation } });
+  }
+
+  encode(name: string): Uint8Array {
+    const graph = {
+      node: this.nodes,
+      name,
+      initializer: this.initializers,
+      input: this.inputs,
+      output: this.outputs,
+    };
+    const model = { ir_version: 8, producer_name: 'straggler', opset_import: [{ domain: '', version: 18 }], graph };
+    return Model.encode(Model.fromObject(model)).finish();
+  }
+
+  private once(key: string, write: () => Value): Value {
+    let value = this.written.get(key);
+    if (value === undefined) {
+      value = write();
+      this.written.set(key, value);
+    }
+    return value;
+  }
+
+  private fresh(type: ValueType): Value {
+    const name = `v${this.types.size}`;
+    this.types.set(name, type);
+    return name;
+  }
+}
+
+function valueInfo(name: string, { type, dims }: ValueType): object {
+  const shape = { dim: dims.map((extent) => ({ dim_value: extent })) };
+  return { name, type: { tensor_type: { elem_type: elementTypes[type], shape } } };
+}

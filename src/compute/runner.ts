@@ -1,0 +1,28 @@
+import type { Feeds } from './feeds.js';
+import type { TensorFunction } from './tensorFunction.js';
+
+/** What decides the bits of a result, and is stored with each run. The number of threads is not part of it. */
+export interface Fingerprint {
+  readonly runner: string;
+  readonly device: string;
+  /** Name and version of the library that computes. */
+  readonly library: string;
+  readonly optimization: string;
+  readonly intraOpThreads: 1;
+  readonly cpu: string;
+  readonly node: string;
+}
+
+/** Evaluates tensor functions. Equal calls give equal bits within a fingerprint, on any number of threads. */
+export interface Runner {
+  readonly fingerprint: Fingerprint;
+  call(definition: TensorFunction, feeds: Feeds): Promise<Record<string, Float32Array>>;
+  close(): Promise<void>;
+}
+
+/** How the caller wants functions to be evaluated. */
+export interface RunnerOptions {
+  readonly device: string;
+  /** Threads of the pool, from 1. */
+  readonly threads: number;
+}

@@ -1,0 +1,58 @@
+import ort from 'onnxruntime-node';
+import { sizeOf } from './table.js';
+import type { Feed } from './tensorFunction.js';
+import type { Program } from './trace.js';
+
+type Values = Float32Array | Int32Array;
+
+/** What a session needs of a program; crosses to threads. */
+export type Executable = Pick<Program, 'name' | 'bytes' | 'inputs' | 'outputs'>;
+
+const options = {
+  // One thread inside a session: bits must not depend on the number of cores.
+  intraOpNumThreads: 1,
+  interOpNumThreads: 1,
+  executionMode: 'sequential',
+  graphOptimizationLevel: 'all',
+  logSeverityLevel: 3,
+} as const;
+
+/** An open ONNX Runtime session with its own input and output arrays, used again at each call. */
+export class Session {
+  readonly inputs: Readonly<Record<string, Values>>;
+  readonly outputs: Readonly<Record<string, Float32Array>>;
+  private readonly feeds: Record<string, ort.Tensor> = {};
+  private readonly fetches: Record<string, ort.Tensor> = {};
+
+  private constructor(
+    private readonly session: ort.InferenceSession,
+    executable: Executable,
+  ) {
+    const inputs: Record<string, Values> = {};
+    const outputs: Record<string, Float32Array> = {};
+    for (const [name, feed] of Object.entries(executable.inputs)) {
+      inputs[name] = arrayOf(feed);
+      this.feeds[`in_${name}`] = new ort.Tensor(feed.dtype, inputs[name], [...feed.shape]);
+    }
+    for (const [name, feed] of Object.entries(executable.outputs)) {
+      outputs[name] = arrayOf(feed) as Float32Array;
+      this.fetches[`out_${name}`] = new ort.Tensor(feed.dtype, outputs[name], [...feed.shape]);
+    }
+    this.inputs = inputs;
+    this.outputs = outputs;
+  }
+
+  static async open(executable: Executable, device: string): Promise<Session> {
+    const session = await ort.InferenceSession.create(executable.bytes, { ...options, executionProviders: [device] });
+    return new Session(session, executable);
+  }
+
+  /** Evaluates `inputs` into `outputs`. */
+  async run(): Promise<void> {
+    await this.session.run(this.feeds, this.fetches);
+  }
+}
+
+function arrayOf({ dtype, shape }: Feed): Values {
+  return dtype === 'int32' ? new Int32Array(sizeOf(shape)) : new Float32Array(sizeOf(shape));
+}

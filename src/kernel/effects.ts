@@ -1,0 +1,120 @@
+/**
+ * The vocabulary between behaviours and the kernel. A behaviour is a pure function
+ * `(state, message, context) -> state and effects`; it imports nothing but these types.
+ */
+import type { Stream } from './streams.js';
+
+/** A value that can stand in the event log: plain JSON without float tensors. */
+export type Fact = number | string | boolean | readonly Fact[];
+export type Facts = Readonly<Record<string, Fact>>;
+
+/** Named float32 vectors. Immutable from the moment they are part of an effect. */
+export type Tensors = Readonly<Record<string, Float32Array>>;
+
+/** What an actor receives. `facts` go to the event log, `tensors` never do. */
+export interface Message {
+  readonly kind: string;
+  readonly facts: Facts;
+  readonly tensors?: Tensors;
+}
+
+/** Rows `indices` of a resident table (see `compute/table.ts`), in order. */
+export interface Gather {
+  readonly table: string;
+  readonly indices: Int32Array;
+}
+
+/** One input of a computation: a vector, a stack of equally long vectors `[K, P]`, or rows of a table. */
+export type Input = Float32Array | Int32Array | readonly Float32Array[] | Gather;
+export type Inputs = Readonly<Record<string, Input>>;
+
+/** Numeric work by name; what the name means is bound when the scenario is assembled. */
+export interface Computation {
+  readonly task: string;
+  readonly inputs: Inputs;
+}
+
+/** Evaluates computations. The result depends on the computation alone, not on when or where it runs. */
+export interface Engine {
+  run(computation: Computation): Promise<Tensors>;
+}
+
+/** One line of metrics.jsonl, less its virtual time. */
+export interface Measurement {
+  readonly iteration: number;
+  readonly measure: string;
+  readonly worker?: number;
+  readonly value: number;
+}
+
+/** A measurement that is one number of a computation's result. */
+export type Pending = Omit<Measurement, 'value'> & { readonly output: string };
+
+export type Effect =
+  /** Gives a message to the network, which decides when it arrives. Its bytes are those of its tensors. */
+  | { readonly effect: 'send'; readonly to: string; readonly message: Message }
+  /** Delivers a message to the actor itself after `delayNs`. */
+  | { readonly effect: 'after'; readonly delayNs: number; readonly message: Message }
+  /** Starts numeric work now; `reply`, with the result as its tensors, is delivered after `durationNs`. */
+  | {
+      readonly effect: 'compute';
+      readonly computation: Computation;
+      readonly durationNs: number;
+      readonly reply: Message;
+    }
+  /** Shows something to the monitor, outside virtual time. */
+  | { readonly effect: 'observe'; readonly observation: Observation }
+  /** Records measurements. `pending` ones are numbers that `computation` returns. Monitor only. */
+  | { readonly effect: 'record'; readonly rows: readonly Measurement[] }
+  | { readonly effect: 'evaluate'; readonly computation: Computation; readonly rows: readonly Pending[] }
+  /** Ends the run directly after this event. */
+  | { readonly effect: 'stop'; readonly reason: string };
+
+/** What an actor shows of itself to the monitor: `facts` and `tensors` as in a message. */
+export interface Observation {
+  readonly kind: string;
+  readonly facts: Facts;
+  readonly tensors?: Tensors;
+}
+
+/** What a behaviour may know of the world. */
+export interface Context {
+  /** The actor's own name. */
+  readonly self: string;
+  /** Virtual time of the event in nanoseconds. */
+  readonly timeNs: number;
+  /** The actor's own stream of random numbers for `purpose`. */
+  readonly random: (purpose: string) => Stream;
+  /** Messages and bytes sent so far in the whole run, and processed events by kind. */
+  readonly totals: Totals;
+}
+
+export interface Totals {
+  readonly messages: number;
+  readonly bytes: number;
+}
+
+export interface Transition<State> {
+  readonly state: State;
+  readonly effects: readonly Effect[];
+}
+
+/** How one role acts. `State` is data: it can be saved and restored. */
+export interface Behaviour<State> {
+  /** The state and the effects at time 0. */
+  readonly init: (context: Context) => Transition<State>;
+  readonly receive: (state: State, message: Message, context: Context) => Transition<State>;
+  /** What the actor waits for, as a sentence for the deadlock report; undefined where nothing. */
+  readonly waiting?: (state: State) => string | undefined;
+}
+
+/** Decides when a message arrives. `departNs` is the virtual time of the send. */
+export interface Network {
+  /** The delay in nanoseconds between the send and the arrival of `bytes` from `from` at `to`. */
+  transitNs(transfer: {
+    readonly from: string;
+    readonly to: string;
+    readonly bytes: number;
+    readonly departNs: number;
+  }): number;
+}

@@ -1,0 +1,268 @@
+/**
+ * The simulation: pops events in the total order, lets actors answer them, and carries out their effects.
+ */
+import { Stopped } from '../conditions.js';
+import { Agenda, priorities, type AgendaKey } from './agenda.js';
+import { Digest } from './digest.js';
+import type { Behaviour, Context, Effect, Engine, Message, Network, Observation, Tensors } from './effects.js';
+import { Ledger, type TimedMeasurement } from './ledger.js';
+import { Stage } from './stage.js';
+import type { Streams } from './streams.js';
+
+/** A behaviour under a name. Its place in the list is its number, which orders ties. */
+export interface CastMember {
+  readonly name: string;
+  // The kernel hands a behaviour's own state back to it and never looks inside.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  readonly behaviour: Behaviour<any>;
+}
+
+/** When a run ends: directly after the event that reaches the first of these. */
+export interface Limits {
+  /** How many events of a kind: `{ move: 500 }`. */
+  readonly counts: Readonly<Record<string, number>>;
+  /** Events later than this are not processed. */
+  readonly timeNs?: number;
+  /** A measurement below a value; the run waits for that measure before it goes on. */
+  readonly target?: { readonly measure: string; readonly below: number };
+}
+
+export interface Simulation {
+  readonly actors: readonly CastMember[];
+  /** Sees observations; lies outside the agenda. */
+  readonly monitor: CastMember;
+  readonly network: Network;
+  readonly engine: Engine;
+  readonly streams: Streams;
+  readonly limits: Limits;
+  /** Receives each processed event as the line of events.jsonl, with its line feed. */
+  readonly onEvent?: (line: string, kind: string) => void;
+  readonly onMeasurement?: (measurement: TimedMeasurement) => void;
+  /** Ends the run between two events when aborted; the outcome's reason is `interrupted`. */
+  readonly signal?: AbortSignal;
+}
+
+/** How a run ended. */
+export interface Outcome {
+  /** `move`, `step`, `virtualTime`, `target`, `interrupted`, or an actor's own reason. */
+  readonly reason: string;
+  /** Set where the run could not go on. */
+  readonly failure?: Stopped;
+  readonly timeNs: number;
+  readonly eventsDigest: string;
+  readonly counts: RunCounts;
+}
+
+export interface RunCounts {
+  readonly events: number;
+  readonly messages: number;
+  readonly bytes: number;
+  /** Processed events by kind. */
+  readonly kinds: Readonly<Record<string, number>>;
+}
+
+interface Entry extends AgendaKey {
+  readonly to: number;
+  readonly message: Message;
+  readonly result?: Promise<Tensors>;
+}
+
+/** Runs `simulation` to its end. Bugs (a behaviour that throws) reject; conditions are in the outcome. */
+export async function runSimulation(simulation: Simulation): Promise<Outcome> {
+  const run = new Run(simulation);
+  try {
+    return await run.toEnd();
+  } finally {
+    run.close();
+  }
+}
+
+class Run {
+  private readonly agenda = new Agenda<Entry>();
+  private readonly stage = new Stage();
+  private readonly digest = new Digest();
+  private readonly ledger: Ledger;
+  private readonly numbers: ReadonlyMap<string, number>;
+  private readonly sequences: number[];
+  private readonly randoms = new Map<string, Context['random']>();
+  private readonly kinds: Record<string, number> = {};
+  private readonly totals = { messages: 0, bytes: 0 };
+  private readonly observations: { from: string; observation: Observation }[] = [];
+  private timeNs = 0;
+  private events = 0;
+  private stopReason: string | undefined;
+
+  constructor(private readonly simulation: Simulation) {
+    this.numbers = new Map(simulation.actors.map(({ name }, number) => [name, number]));
+    this.sequences = simulation.actors.map(() => 0);
+    this.ledger = new Ledger(simulation.engine, (measurement) => {
+      simulation.onMeasurement?.(measurement);
+      const { target } = simulation.limits;
+      if (target !== undefined && measurement.measure === target.measure && measurement.value < target.below) {
+        this.stopReason ??= 'target';
+      }
+    });
+  }
+
+  close(): void {
+    this.stage.close();
+  }
+
+  async toEnd(): Promise<Outcome> {
+    let failure: Stopped | undefined;
+    try {
+      await this.begin();
+      while (this.stopReason === undefined) await this.step();
+      await this.finish();
+    } catch (error) {
+      if (!(error instanceof Stopped)) throw error;
+      failure = error;
+      await this.ledger.drain();
+    }
+    return {
+      reason: this.stopReason ?? failure?.status ?? 'failed',
+      ...(failure === undefined ? {} : { failure }),
+      timeNs: this.timeNs,
+      eventsDigest: this.digest.hex(),
+      counts: { events: this.events, ...this.totals, kinds: this.kinds },
+    };
+  }
+
+  private async begin(): Promise<void> {
+    const { actors, monitor } = this.simulation;
+    this.perform(monitor.name, this.stage.spawn(monitor.name, monitor.behaviour, this.context(monitor.name)));
+    for (const { name, behaviour } of actors) this.perform(name, this.stage.spawn(name, behaviour, this.context(name)));
+    await this.showObservations();
+  }
+
+  /** One event: the earliest entry goes to its actor, whose effects are carried out. */
+  private async step(): Promise<void> {
+    const { limits, signal, actors } = this.simulation;
+    if (signal?.aborted === true) {
+      this.stopReason = 'interrupted';
+      return;
+    }
+    const entry = this.agenda.pop();
+    if (entry === undefined) {
+      const waiting = this.stage.waiting().join('; ');
+      throw new Stopped('failed', `deadlock: nothing is left to happen and the goal is not met; ${waiting}`);
+    }
+    if (limits.timeNs !== undefined && entry.timeNs > limits.timeNs) {
+      this.timeNs = limits.timeNs;
+      this.stopReason = 'virtualTime';
+      return;
+    }
+    if (entry.timeNs < this.timeNs) throw new Error(`time went back from ${this.timeNs} to ${entry.timeNs} ns`);
+    this.timeNs = entry.timeNs;
+    const { name } = actors[entry.to]!;
+    const message =
+      entry.result === undefined ? entry.message : { ...entry.message, tensors: await this.finite(entry, name) };
+    this.log(name, entry, message);
+    this.perform(name, await this.stage.deliver(name, message, this.context(name)));
+    if (this.observations.length > 0) await this.showObservations();
+    if (this.kinds[message.kind]! >= (limits.counts[message.kind] ?? Infinity)) this.stopReason ??= message.kind;
+  }
+
+  /** The monitor sees the end: it may take its last measures. */
+  private async finish(): Promise<void> {
+    this.observations.push({ from: 'kernel', observation: { kind: 'end', facts: { reason: this.stopReason ?? '' } } });
+    await this.showObservations();
+    await this.ledger.drain();
+  }
+
+  /** The result of a computation, checked: a parameter that is not finite ends the run as diverged. */
+  private async finite({ result, message }: Entry, name: string): Promise<Tensors> {
+    const tensors = await result!;
+    for (const [output, values] of Object.entries(tensors)) {
+      // A float64 sum of float32 values cannot overflow: it is finite just where every value is.
+      let sum = 0;
+      for (let index = 0; index < values.length; index += 1) sum += values[index]!;
+      if (!Number.isFinite(sum)) {
+        const count = message.facts['step'] ?? message.facts['version'];
+        const which = count === undefined ? message.kind : `${message.kind} ${JSON.stringify(count)}`;
+        throw new Stopped('diverged', `${name} diverged at ${which}: its ${output} is not finite`);
+      }
+    }
+    return tensors;
+  }
+
+  private log(actor: string, entry: Entry, { kind, facts }: Message): void {
+    this.events += 1;
+    this.kinds[kind] = (this.kinds[kind] ?? 0) + 1;
+    const line = `${JSON.stringify({ timeNs: this.timeNs, actor, kind, ...facts })}\n`;
+    this.digest.add(line);
+    this.simulation.onEvent?.(line, kind);
+  }
+
+  private perform(name: string, effects: readonly Effect[]): void {
+    for (const effect of effects) this.performOne(name, effect);
+  }
+
+  private performOne(name: string, effect: Effect): void {
+    switch (effect.effect) {
+      case 'send': {
+        const bytes = Object.values(effect.message.tensors ?? {}).reduce((sum, tensor) => sum + tensor.byteLength, 0);
+        this.totals.messages += 1;
+        this.totals.bytes += bytes;
+        const transfer = { from: name, to: effect.to, bytes, departNs: this.timeNs };
+        this.push(name, effect.to, priorities.message, this.simulation.network.transitNs(transfer), effect.message);
+        return;
+      }
+      case 'after':
+        this.push(name, name, priorities.timer, effect.delayNs, effect.message);
+        return;
+      case 'compute': {
+        // The inputs are fixed, so the work starts now; the event waits for it when it is popped.
+        const result = this.simulation.engine.run(effect.computation);
+        result.catch(() => undefined);
+        this.push(name, name, priorities.completion, effect.durationNs, effect.reply, result);
+        return;
+      }
+      case 'observe':
+        this.observations.push({ from: name, observation: effect.observation });
+        return;
+      case 'record':
+      case 'evaluate':
+        this.ledger.enter(effect, this.timeNs);
+        return;
+      case 'stop':
+        this.stopReason ??= effect.reason;
+    }
+  }
+
+  private push(
+    from: string,
+    to: string,
+    priority: number,
+    delayNs: number,
+    message: Message,
+    result?: Promise<Tensors>,
+  ): void {
+    const source = this.numbers.get(from)!;
+    const target = this.numbers.get(to);
+    if (target === undefined) throw new Error(`${from} sent ${message.kind} to ${to}, which is not an actor`);
+    if (!(delayNs >= 0)) throw new Error(`${from} asked for a delay of ${delayNs} ns`);
+    const sequence = (this.sequences[source] = this.sequences[source]! + 1);
+    const key = { timeNs: this.timeNs + delayNs, priority, source, sequence };
+    this.agenda.push({ ...key, to: target, message, ...(result === undefined ? {} : { result }) });
+  }
+
+  /** Shows the monitor what actors observed, in order, and takes its measurements. */
+  private async showObservations(): Promise<void> {
+    const { name } = this.simulation.monitor;
+    for (const { from, observation } of this.observations.splice(0)) {
+      const message = { ...observation, facts: { ...observation.facts, from } };
+      this.perform(name, await this.stage.deliver(name, message, this.context(name)));
+    }
+    await (this.simulation.limits.target === undefined ? this.ledger.advance() : this.ledger.drain());
+  }
+
+  private context(name: string): Context {
+    let random = this.randoms.get(name);
+    if (random === undefined) {
+      random = (purpose) => this.simulation.streams.stream(name, purpose);
+      this.randoms.set(name, random);
+    }
+    return { self: name, timeNs: this.timeNs, random, totals: this.totals };
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * The stage: nact actors that run behaviours, one event in flight. The only importer of nact.
+ */
+import { dispatch, spawn, start, stop, type Ref } from 'nact';
+import type { Behaviour, Context, Effect, Message } from './effects.js';
+
+/** What travels to a nact actor: the message and where the outcome goes. */
+interface Delivery {
+  readonly message: Message;
+  readonly context: Context;
+  readonly resolve: (effects: readonly Effect[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** A reference that knows which message it takes; nact's own types do not check that. */
+type TRef<M> = Ref<M> & { readonly __message?: M };
+
+// nact keeps actor systems in one map by name, and would draw a random name for an unnamed one.
+let systems = 0;
+
+/** Spawns behaviours as named nact actors and hands them one message at a time. */
+export class Stage {
+  // nact's types forget that a plug-in may name the system.
+  private readonly system = start({ name: `straggler-${(systems += 1)}` } as unknown as string);
+  private readonly actors = new Map<string, { ref: TRef<Delivery>; waiting: () => string | undefined }>();
+
+  /** Spawns `behaviour` under `name` and returns its effects at time 0. */
+  spawn<State>(name: string, behaviour: Behaviour<State>, context: Context): readonly Effect[] {
+    const first = behaviour.init(context);
+    // A mirror of nact's state, for the deadlock report alone.
+    let current = first.state;
+    const act = (state: State, { message, context, resolve, reject }: Delivery): State => {
+      try {
+        const next = behaviour.receive(state, message, context);
+        current = next.state;
+        resolve(next.effects);
+        return next.state;
+      } catch (error) {
+        // nact would swallow the error and drop later messages; the run must fail instead.
+        reject(new Error(`${name} threw on ${message.kind} ${JSON.stringify(message.facts)}`, { cause: error }));
+        return state;
+      }
+    };
+    const ref = spawn(this.system, act, name, { initialState: first.state });
+    this.actors.set(name, { ref, waiting: () => behaviour.waiting?.(current) });
+    return first.effects;
+  }
+
+  /** Delivers one message; resolves with the effects once the handler has returned. */
+  deliver(name: string, message: Message, context: Context): Promise<readonly Effect[]> {
+    const actor = this.actors.get(name);
+    if (actor === undefined) return Promise.reject(new Error(`no actor is named ${name}`));
+    return new Promise((resolve, reject) => {
+      dispatch(actor.ref, { message, context, resolve, reject });
+    });
+  }
+
+  /** Who waits for what, one sentence an actor. */
+  waiting(): string[] {
+    return [...this.actors].flatMap(([name, actor]) => {
+      const reason = actor.waiting();
+      return reason === undefined ? [] : [`${name} ${reason}`];
+    });
+  }
+
+  close(): void {
+    stop(this.system);
+  }
+}
