@@ -24,8 +24,22 @@ export interface Dataset {
   readonly defaults: { readonly loss: LossName; readonly model: string };
   /** `I_j` as the data itself has it (synthetic problems draw samples for each worker). */
   readonly natural?: readonly Int32Array[];
+  /**
+   * Where losses are convex and cheap enough for float64 and second derivatives: the mean loss of the given
+   * training samples under the model `vector`, so that the minimum can be found exactly.
+   */
+  readonly convex?: (indices: Int32Array) => ConvexFunction;
   /** What `problem.safetensors` holds: the arrays that define a synthetic problem. */
   readonly problem?: Readonly<Record<string, { shape: readonly number[]; values: Float32Array }>>;
+}
+
+/** A smooth convex function of z `[n]` in float64. */
+export interface ConvexFunction {
+  readonly value: (z: Float64Array) => number;
+  /** `[n]` */
+  readonly gradient: (z: Float64Array) => Float64Array;
+  /** `[n, n]`, row-major. */
+  readonly hessian: (z: Float64Array) => Float64Array;
 }
 
 /** What a dataset may use beside its own keys. */
