@@ -1,12 +1,12 @@
 /** The table of engines: which runner and device can evaluate, and what it takes to have them. */
 import { createRequire } from 'node:module';
-import { cpus } from 'node:os';
+import { availableParallelism, cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { BadInput } from '../conditions.js';
 import { EagerRunner } from './eagerRunner.js';
 import type { Tables } from './feeds.js';
 import { OnnxRunner } from './onnxRunner.js';
-import type { Fingerprint, Runner, RunnerOptions } from './runner.js';
+import type { Fingerprint, Runner } from './runner.js';
 import { Session } from './session.js';
 import type { TensorFunction } from './tensorFunction.js';
 import { trace } from './trace.js';
@@ -133,7 +133,7 @@ export async function findEngines(): Promise<EngineReport[]> {
  * Throws BadInput where this machine does not have it.
  */
 export async function openRunner(
-  options: RunnerOptions & { readonly runner: string },
+  options: { readonly runner: string; readonly device: string; readonly threads: number | 'auto' },
   tables: Tables,
 ): Promise<Runner> {
   const row = engines.find(({ runner, device }) => runner === options.runner && device === options.device);
@@ -162,7 +162,8 @@ export async function openRunner(
     cpu: cpus()[0]?.model ?? 'unknown',
     node: process.version,
   };
-  if (row.runner === 'onnx') return new OnnxRunner(fingerprint, options, tables);
+  const threads = options.threads === 'auto' ? availableParallelism() : options.threads;
+  if (row.runner === 'onnx') return new OnnxRunner(fingerprint, { device: row.device, threads }, tables);
   return new EagerRunner(fingerprint, row.device, tables);
 }
 

@@ -55,7 +55,7 @@ export class OnnxGraph {
   private readonly inputs: object[] = [];
   private readonly outputs: object[] = [];
   private readonly types = new Map<Value, ValueType>();
-  private readonly written = new Map<string, Value>();
+  private readonly written = new Map<string, readonly Value[]>();
   /** x -> max(x, 0), where the graph has both. */
   readonly rectified = new Map<Value, Value>();
   /** A rough count of scalar operations: says whether a call is worth a trip to another thread. */
@@ -82,12 +82,13 @@ export class OnnxGraph {
   }
 
   constant(type: ElementType, dims: readonly number[], values: ArrayLike<number>): Value {
-    const key = `${type} ${dims.join()} ${Array.prototype.join.call(values)}`;
+    const bytes = bytesOf(type, values);
+    const key = `${type} ${dims.join()} ${Buffer.from(bytes.buffer).toString('latin1')}`;
     return this.once(key, () => {
       const name = this.fresh({ type, dims });
-      this.initializers.push({ name, dims, data_type: elementTypes[type], raw_data: bytesOf(type, values) });
-      return name;
-    });
+      this.initializers.push({ name, dims, data_type: elementTypes[type], raw_data: bytes });
+      return [name];
+    })[0]!;
   }
 
   /** Adds a node with one output of the given dims; `type` defaults to that of the first input. */
@@ -95,15 +96,28 @@ export class OnnxGraph {
     operator: string,
     inputs: readonly Value[],
     dims: readonly number[],
-    { type = this.type(inputs[0]!), attributes = {} }: { type?: ElementType; attributes?: Record<string, Attribute> } = {},
+    {
+      type = this.type(inputs[0]!),
+      attributes = {},
+    }: { type?: ElementType; attributes?: Record<string, Attribute> } = {},
   ): Value {
-    const key = `${operator} ${inputs.join()} ${dims.join()} ${type} ${JSON.stringify(attributes)}`;
+    return this.nodeOf(operator, inputs, [{ dims, type }], attributes)[0]!;
+  }
+
+  /** Adds a node with several outputs. */
+  nodeOf(
+    operator: string,
+    inputs: readonly Value[],
+    outputs: readonly ValueType[],
+    attributes: Record<string, Attribute> = {},
+  ): readonly Value[] {
+    const key = `${operator} ${inputs.join()} ${JSON.stringify(outputs)} ${JSON.stringify(attributes)}`;
     return this.once(key, () => {
-      const name = this.fresh({ type, dims });
-      const attribute = Object.entries(attributes).map(([attributeName, value]) => attributeMessage(attributeName, value));
-      this.nodes.push({ op_type: operator, name, input: inputs, output: [name], attribute });
-      this.operations += dims.reduce((product, extent) => product * extent, 1);
-      return name;
+      const names = outputs.map((output) => this.fresh(output));
+      const attribute = Object.entries(attributes).map(([name, value]) => attributeMessage(name, value));
+      this.nodes.push({ op_type: operator, name: names[0]!, input: inputs, output: names, attribute });
+      for (const { dims } of outputs) this.operations += dims.reduce((product, extent) => product * extent, 1);
+      return names;
     });
   }
 
@@ -115,7 +129,21 @@ export class OnnxGraph {
   transpose(value: Value, permutation: readonly number[]): Value {
     if (permutation.every((axis, position) => axis === position)) return value;
     const dims = this.dims(value);
-    return this.node('Transpose', [value], permutation.map((axis) => dims[axis]!), { attributes: { perm: permutation } });
+    return this.node(
+      'Transpose',
+      [value],
+      permutation.map((axis) => dims[axis]!),
+      { attributes: { perm: permutation } },
+    );
+  }
+
+  /** The first elements along every axis, so many that the result has `dims`. */
+  cropped(value: Value, dims: readonly number[]): Value {
+    const axes = dims.flatMap((extent, axis) => (extent === this.dims(value)[axis] ? [] : [axis]));
+    if (axes.length === 0) return value;
+    const bounds = [axes.map(() => 0), axes.map((axis) => dims[axis]!), axes];
+    const operands = bounds.map((list) => this.constant('int64', [list.length], list));
+    return this.node('Slice', [value, ...operands], dims);
   }
 
   encode(name: string): Uint8Array {
@@ -130,13 +158,13 @@ export class OnnxGraph {
     return Model.encode(Model.fromObject(model)).finish();
   }
 
-  private once(key: string, write: () => Value): Value {
-    let value = this.written.get(key);
-    if (value === undefined) {
-      value = write();
-      this.written.set(key, value);
+  private once(key: string, write: () => readonly Value[]): readonly Value[] {
+    let values = this.written.get(key);
+    if (values === undefined) {
+      values = write();
+      this.written.set(key, values);
     }
-    return value;
+    return values;
   }
 
   private fresh(type: ValueType): Value {

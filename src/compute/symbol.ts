@@ -3,7 +3,7 @@
  * and the physical order of its axes, so that a transpose costs nothing: elementwise rules work in the
  * physical order, and only a rule that needs a certain order writes a Transpose.
  */
-import type { ElementType, OnnxGraph, Value } from './onnx.js';
+import { elementTypes, type ElementType, type OnnxGraph, type Value } from './onnx.js';
 import { sizeOf } from './table.js';
 
 export type SymbolType = Exclude<ElementType, 'int64'>;
@@ -18,7 +18,7 @@ export interface TraceSymbol {
   readonly value?: Value;
   /** Known values in logical order. */
   readonly constant?: ArrayLike<number>;
-  /** For a float tensor that is 1 where a condition holds and 0 elsewhere: the condition, in `order`. */
+  /** For numbers that are 1 where a condition holds and 0 elsewhere: the condition, in `order`, instead of `value`. */
   readonly mask?: Value;
 }
 
@@ -42,6 +42,16 @@ export function symbolOf(
   return { shape, order, value, dtype: graph.type(value) as SymbolType };
 }
 
+/** A symbol for the whole numbers that ONNX gives as int64, which TensorFlow.js has as int32. */
+export function narrowed(
+  graph: OnnxGraph,
+  value: Value,
+  shape: readonly number[],
+  order: readonly number[] = logicalOrder(shape.length),
+): TraceSymbol {
+  return symbolOf(graph, cast(graph, value, 'int32'), shape, order);
+}
+
 /** The one number that a constant holds everywhere, if it does. */
 export function splat(symbol: TraceSymbol): number | undefined {
   const { constant } = symbol;
@@ -54,11 +64,29 @@ export function splat(symbol: TraceSymbol): number | undefined {
 /** The value of a symbol in its own physical order. */
 export function valueOf(graph: OnnxGraph, symbol: TraceSymbol): Value {
   if (symbol.value !== undefined) return symbol.value;
-  if (symbol.mask !== undefined) {
-    const dims = graph.dims(symbol.mask);
-    return graph.node('Cast', [symbol.mask], dims, { type: 'float32', attributes: { to: 1 } });
-  }
+  if (symbol.mask !== undefined) return cast(graph, symbol.mask, symbol.dtype);
   return graph.constant(symbol.dtype, symbol.shape, symbol.constant!);
+}
+
+function cast(graph: OnnxGraph, value: Value, dtype: SymbolType): Value {
+  return graph.node('Cast', [value], graph.dims(value), { type: dtype, attributes: { to: elementTypes[dtype] } });
+}
+
+const conversions: Readonly<Record<SymbolType, (value: number) => number>> = {
+  float32: (value) => value,
+  int32: Math.trunc,
+  bool: (value) => (value === 0 ? 0 : 1),
+};
+
+/** The same tensor with elements of another type. Conditions become masks, and masks conditions, without a node. */
+export function converted(graph: OnnxGraph, symbol: TraceSymbol, dtype: SymbolType): TraceSymbol {
+  if (dtype === symbol.dtype) return symbol;
+  const { shape, order, constant, mask } = symbol;
+  if (constant !== undefined) return { shape, order, dtype, constant: Array.from(constant, conversions[dtype]) };
+  if (mask !== undefined) return dtype === 'bool' ? symbolOf(graph, mask, shape, order) : { shape, order, dtype, mask };
+  const value = valueOf(graph, symbol);
+  if (symbol.dtype === 'bool') return { shape, order, dtype, mask: value };
+  return symbolOf(graph, cast(graph, value, dtype), shape, order);
 }
 
 /**

@@ -15,7 +15,7 @@ export interface Job {
   readonly outputs: readonly { name: string; offset: number }[];
 }
 
-const { tables } = (workerData as [unknown, { tables: Tables }])[1];
+const { tables } = workerData as { tables: Tables };
 const sessions = new Map<number, Session>();
 
 export default async function run(job: Job): Promise<void> {

@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs';
 import { BadInput } from '../conditions.js';
 import { OnnxGraph } from './onnx.js';
 import { rules, type Rule } from './rules.js';
-import { arrange, logicalOrder, type SymbolType, type TraceSymbol } from './symbol.js';
+import { arrange, converted, logicalOrder, type TraceSymbol } from './symbol.js';
 import type { Feed, TensorFunction } from './tensorFunction.js';
 
 /** A tensor function compiled for given input shapes. */
@@ -22,58 +22,85 @@ export interface Program {
 
 const backendName = 'trace';
 
+/** A symbol and how many tensors share it (TensorFlow.js counts them for variables and for moves). */
+interface Entry {
+  readonly symbol: TraceSymbol;
+  references: number;
+}
+
 class TraceBackend extends tf.KernelBackend {
-  private readonly symbols = new tf.DataStorage<TraceSymbol>(this, tf.engine() as unknown as tf.DataMover);
+  private readonly entries = new tf.DataStorage<Entry>(this, tf.engine() as unknown as tf.DataMover);
   graph = new OnnxGraph();
 
-  symbol(info: tf.TensorInfo): TraceSymbol {
-    return this.symbols.get(info.dataId);
+  /** The symbol of a tensor. One that was made outside of the trace moves here and becomes a constant. */
+  symbol({ dataId }: tf.TensorInfo): TraceSymbol {
+    return this.entries.get(dataId).symbol;
   }
 
   register(symbol: TraceSymbol): tf.TensorInfo {
     const dataId = {};
-    this.symbols.set(dataId, symbol);
+    this.entries.set(dataId, { symbol, references: 1 });
     return { dataId, shape: [...symbol.shape], dtype: symbol.dtype };
   }
 
   override write(values: tf.backend_util.BackendValues, shape: number[], dtype: tf.DataType): tf.DataId {
     const dataId = {};
-    this.move(dataId, values, shape, dtype);
+    this.move(dataId, values, shape, dtype, 1);
     return dataId;
   }
 
-  override move(dataId: tf.DataId, values: tf.backend_util.BackendValues, shape: number[], dtype: tf.DataType): void {
-    this.symbols.set(dataId, {
-      shape,
-      dtype: dtype as SymbolType,
-      order: logicalOrder(shape.length),
-      constant: values as ArrayLike<number>,
-    });
+  override move(
+    dataId: tf.DataId,
+    values: tf.backend_util.BackendValues,
+    shape: number[],
+    dtype: tf.DataType,
+    references: number,
+  ): void {
+    if (dtype === 'string' || dtype === 'complex64') {
+      throw new BadInput(`a traced function uses a tensor of type ${dtype}`, {
+        remedy: 'keep to the types float32, int32 and bool',
+      });
+    }
+    const constant = values as ArrayLike<number>;
+    const order = logicalOrder(shape.length);
+    this.entries.set(dataId, { symbol: { shape, dtype, order, constant }, references });
   }
 
-  override readSync(): never {
-    throw new Error('a traced function read the value of a tensor; it must be written with tensor operations alone');
+  /** Only constants have values; those made outside of the trace go back there when they are used next. */
+  override readSync(dataId: tf.DataId): tf.TypedArray {
+    const { constant, dtype } = this.entries.get(dataId).symbol;
+    if (constant === undefined) {
+      throw new BadInput('a traced function read the value of a tensor, which is not known while it is compiled', {
+        remedy:
+          'write it with tensor operations alone (no dataSync, arraySync or print), or choose engine.runner: eager',
+      });
+    }
+    return tf.util.toTypedArray(constant as number[], dtype);
   }
 
-  override read(): never {
-    return this.readSync();
+  override read(dataId: tf.DataId): Promise<tf.TypedArray> {
+    return Promise.resolve(this.readSync(dataId));
   }
 
-  override disposeData(dataId: tf.DataId): boolean {
-    this.symbols.delete(dataId);
+  override disposeData(dataId: tf.DataId, force = false): boolean {
+    if (!this.entries.has(dataId)) return true;
+    const entry = this.entries.get(dataId);
+    entry.references -= 1;
+    if (!force && entry.references > 0) return false;
+    this.entries.delete(dataId);
     return true;
   }
 
   override numDataIds(): number {
-    return this.symbols.numDataIds();
+    return this.entries.numDataIds();
   }
 
-  override refCount(): number {
-    return 1;
+  override refCount(dataId: tf.DataId): number {
+    return this.entries.has(dataId) ? this.entries.get(dataId).references : 0;
   }
 
-  override incRef(): void {
-    // Symbols are small and die with the trace.
+  override incRef(dataId: tf.DataId): void {
+    this.entries.get(dataId).references += 1;
   }
 
   override floatPrecision(): 32 {
@@ -127,7 +154,9 @@ function applyRule(rule: Rule, { inputs, attrs }: KernelCall): tf.TensorInfo | t
     for (const [name, info] of Object.entries(inputs)) if (info) named[name] = backend.symbol(info as tf.TensorInfo);
   }
   const result = rule({ graph: backend.graph, inputs: named, list, attributes: attrs ?? {} });
-  return Array.isArray(result) ? result.map((symbol) => backend.register(symbol)) : backend.register(result as TraceSymbol);
+  return Array.isArray(result)
+    ? result.map((symbol) => backend.register(symbol))
+    : backend.register(result as TraceSymbol);
 }
 
 /**
@@ -153,14 +182,20 @@ export function trace(definition: TensorFunction, shapes: Readonly<Record<string
         symbols[name] = tf.engine().makeTensorFromTensorInfo(info);
       }
       for (const [name, tensor] of Object.entries(definition.evaluate(symbols))) {
-        const symbol = backend.symbol(tensor);
+        const symbol = converted(graph, backend.symbol(tensor), 'float32');
         graph.output(`out_${name}`, arrange(graph, symbol));
-        outputs[name] = { shape: [...symbol.shape], dtype: symbol.dtype as Feed['dtype'] };
+        outputs[name] = { shape: symbol.shape, dtype: 'float32' };
       }
     });
-    return { name: definition.name, bytes: graph.encode(definition.name), inputs, outputs, operations: graph.operations };
+    return {
+      name: definition.name,
+      bytes: graph.encode(definition.name),
+      inputs,
+      outputs,
+      operations: graph.operations,
+    };
   } finally {
     backend.graph = new OnnxGraph();
-    if (before) void tf.setBackend(before);
+    void tf.setBackend(before || 'cpu');
   }
 }

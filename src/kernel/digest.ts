@@ -22,7 +22,7 @@ export class Digest {
   }
 }
 
-/** SHA-256 of bytes, in hexadecimal. */
-export function digestOf(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
+/** SHA-256 of the bytes of all `parts`, in hexadecimal. */
+export function digestOf(...parts: readonly Uint8Array[]): string {
+  return parts.reduce((hash, bytes) => hash.update(bytes), createHash('sha256')).digest('hex');
 }

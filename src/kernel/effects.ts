@@ -47,7 +47,7 @@ export interface Measurement {
   readonly value: number;
 }
 
-/** A measurement that is one number of a computation's result. */
+/** A measurement that a computation gives: element `worker` of its result `output`, or the first one. */
 export type Pending = Omit<Measurement, 'value'> & { readonly output: string };
 
 export type Effect =
@@ -85,7 +85,7 @@ export interface Context {
   readonly timeNs: number;
   /** The actor's own stream of random numbers for `purpose`. */
   readonly random: (purpose: string) => Stream;
-  /** Messages and bytes sent so far in the whole run, and processed events by kind. */
+  /** Messages and bytes sent so far in the whole run. */
   readonly totals: Totals;
 }
 

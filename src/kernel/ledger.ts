@@ -1,4 +1,4 @@
-import type { Engine, Effect, Measurement, Tensors } from './effects.js';
+import type { Effect, Engine, Measurement, Pending, Tensors } from './effects.js';
 
 /** A measurement with its virtual time: one line of metrics.jsonl. */
 export interface TimedMeasurement extends Measurement {
@@ -10,7 +10,7 @@ interface Entry {
   readonly rows: readonly Measurement[];
   readonly pending?: {
     readonly result: Promise<Tensors>;
-    readonly rows: readonly (Omit<Measurement, 'value'> & { output: string })[];
+    readonly rows: readonly Pending[];
   };
 }
 
@@ -57,6 +57,8 @@ export class Ledger {
     for (const row of rows) this.publish({ timeNs, ...row });
     if (pending === undefined) return;
     const tensors = await pending.result;
-    for (const { output, ...row } of pending.rows) this.publish({ timeNs, ...row, value: tensors[output]![0]! });
+    for (const { output, ...row } of pending.rows) {
+      this.publish({ timeNs, ...row, value: tensors[output]![row.worker ?? 0]! });
+    }
   }
 }

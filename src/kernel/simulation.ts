@@ -4,7 +4,7 @@
 import { Stopped } from '../conditions.js';
 import { Agenda, priorities, type AgendaKey } from './agenda.js';
 import { Digest } from './digest.js';
-import type { Behaviour, Context, Effect, Engine, Message, Network, Observation, Tensors } from './effects.js';
+import type { Behaviour, Context, Effect, Engine, Facts, Message, Network, Observation, Tensors } from './effects.js';
 import { Ledger, type TimedMeasurement } from './ledger.js';
 import { Stage } from './stage.js';
 import type { Streams } from './streams.js';
@@ -17,10 +17,22 @@ export interface CastMember {
   readonly behaviour: Behaviour<any>;
 }
 
+/** A processed event. */
+export interface LoggedEvent {
+  readonly timeNs: number;
+  readonly actor: string;
+  readonly kind: string;
+  readonly facts: Facts;
+  /** The event as a line of events.jsonl, with its line feed. */
+  readonly line: string;
+}
+
 /** When a run ends: directly after the event that reaches the first of these. */
 export interface Limits {
   /** How many events of a kind: `{ move: 500 }`. */
   readonly counts: Readonly<Record<string, number>>;
+  /** How many events in all. */
+  readonly events?: number;
   /** Events later than this are not processed. */
   readonly timeNs?: number;
   /** A measurement below a value; the run waits for that measure before it goes on. */
@@ -35,8 +47,8 @@ export interface Simulation {
   readonly engine: Engine;
   readonly streams: Streams;
   readonly limits: Limits;
-  /** Receives each processed event as the line of events.jsonl, with its line feed. */
-  readonly onEvent?: (line: string, kind: string) => void;
+  /** Receives each processed event, and its line of events.jsonl. */
+  readonly onEvent?: (event: LoggedEvent) => void;
   readonly onMeasurement?: (measurement: TimedMeasurement) => void;
   /** Ends the run between two events when aborted; the outcome's reason is `interrupted`. */
   readonly signal?: AbortSignal;
@@ -51,6 +63,8 @@ export interface Outcome {
   readonly timeNs: number;
   readonly eventsDigest: string;
   readonly counts: RunCounts;
+  /** The last state of every actor, by name. */
+  readonly states: ReadonlyMap<string, unknown>;
 }
 
 export interface RunCounts {
@@ -125,6 +139,7 @@ class Run {
       timeNs: this.timeNs,
       eventsDigest: this.digest.hex(),
       counts: { events: this.events, ...this.totals, kinds: this.kinds },
+      states: this.stage.states(),
     };
   }
 
@@ -161,6 +176,7 @@ class Run {
     this.perform(name, await this.stage.deliver(name, message, this.context(name)));
     if (this.observations.length > 0) await this.showObservations();
     if (this.kinds[message.kind]! >= (limits.counts[message.kind] ?? Infinity)) this.stopReason ??= message.kind;
+    if (this.events >= (limits.events ?? Infinity)) this.stopReason ??= 'events';
   }
 
   /** The monitor sees the end: it may take its last measures. */
@@ -174,10 +190,7 @@ class Run {
   private async finite({ result, message }: Entry, name: string): Promise<Tensors> {
     const tensors = await result!;
     for (const [output, values] of Object.entries(tensors)) {
-      // A float64 sum of float32 values cannot overflow: it is finite just where every value is.
-      let sum = 0;
-      for (let index = 0; index < values.length; index += 1) sum += values[index]!;
-      if (!Number.isFinite(sum)) {
+      if (!allFinite(values)) {
         const count = message.facts['step'] ?? message.facts['version'];
         const which = count === undefined ? message.kind : `${message.kind} ${JSON.stringify(count)}`;
         throw new Stopped('diverged', `${name} diverged at ${which}: its ${output} is not finite`);
@@ -191,7 +204,7 @@ class Run {
     this.kinds[kind] = (this.kinds[kind] ?? 0) + 1;
     const line = `${JSON.stringify({ timeNs: this.timeNs, actor, kind, ...facts })}\n`;
     this.digest.add(line);
-    this.simulation.onEvent?.(line, kind);
+    this.simulation.onEvent?.({ timeNs: this.timeNs, actor, kind, facts, line });
   }
 
   private perform(name: string, effects: readonly Effect[]): void {
@@ -265,4 +278,19 @@ class Run {
     }
     return { self: name, timeNs: this.timeNs, random, totals: this.totals };
   }
+}
+
+/** A float64 sum of float32 values cannot overflow: it is finite just where every value is. */
+function allFinite(values: Float32Array): boolean {
+  // Four sums side by side: one alone would wait for each addition.
+  let [a, b, c, d] = [0, 0, 0, 0];
+  const { length } = values;
+  for (let index = 0; index + 3 < length; index += 4) {
+    a += values[index]!;
+    b += values[index + 1]!;
+    c += values[index + 2]!;
+    d += values[index + 3]!;
+  }
+  for (let index = length - (length % 4); index < length; index += 1) a += values[index]!;
+  return Number.isFinite(a + b + c + d);
 }

@@ -22,12 +22,12 @@ let systems = 0;
 export class Stage {
   // nact's types forget that a plug-in may name the system.
   private readonly system = start({ name: `straggler-${(systems += 1)}` } as unknown as string);
-  private readonly actors = new Map<string, { ref: TRef<Delivery>; waiting: () => string | undefined }>();
+  private readonly actors = new Map<string, { ref: TRef<Delivery>; waiting: () => string | undefined; state: () => unknown }>();
 
   /** Spawns `behaviour` under `name` and returns its effects at time 0. */
   spawn<State>(name: string, behaviour: Behaviour<State>, context: Context): readonly Effect[] {
     const first = behaviour.init(context);
-    // A mirror of nact's state, for the deadlock report alone.
+    // A mirror of nact's state, which nact itself never shows.
     let current = first.state;
     const act = (state: State, { message, context, resolve, reject }: Delivery): State => {
       try {
@@ -42,7 +42,7 @@ export class Stage {
       }
     };
     const ref = spawn(this.system, act, name, { initialState: first.state });
-    this.actors.set(name, { ref, waiting: () => behaviour.waiting?.(current) });
+    this.actors.set(name, { ref, waiting: () => behaviour.waiting?.(current), state: () => current });
     return first.effects;
   }
 
@@ -61,6 +61,11 @@ export class Stage {
       const reason = actor.waiting();
       return reason === undefined ? [] : [`${name} ${reason}`];
     });
+  }
+
+  /** The present state of every actor, by name. */
+  states(): Map<string, unknown> {
+    return new Map([...this.actors].map(([name, actor]) => [name, actor.state()]));
   }
 
   close(): void {

@@ -1,4 +1,6 @@
+/** What a dataset is, and what a row of the table of datasets must give. */
 import type { z } from 'zod';
+import type { ConvexFunction } from '../compute/convex.js';
 import type { Table } from '../compute/table.js';
 import type { Stream } from '../kernel/streams.js';
 import type { LossName } from './losses.js';
@@ -8,7 +10,7 @@ export interface SampleSet {
   readonly count: number;
   /** float32 rows, for example `[28, 28, 1]`. */
   readonly inputs: Table;
-  /** int32 rows of shape `[]` (a class), or float32 rows. */
+  /** int32 rows of shape `[]` (a class), or float32 rows of shape `[outputs]`. */
   readonly targets: Table;
 }
 
@@ -16,12 +18,12 @@ export interface SampleSet {
 export interface Dataset {
   readonly train: SampleSet;
   readonly test?: SampleSet;
-  /** How many outputs a model for this data needs: classes, or 1 for a regression. */
+  /** How many outputs a model for this data needs: classes (1 for two classes told apart by a sign), or target values. */
   readonly outputs: number;
-  /** True where targets are classes 0 ... outputs - 1, so that an error rate is defined. */
+  /** True where targets are classes, so that an error rate is defined. */
   readonly classification: boolean;
-  /** The loss and model used where the scenario names none. */
-  readonly defaults: { readonly loss: LossName; readonly model: string };
+  /** What is used where the scenario names none; the batch size is 20 unless given here. */
+  readonly defaults: { readonly loss: LossName; readonly model: string; readonly batchSize?: number | 'full' };
   /** `I_j` as the data itself has it (synthetic problems draw samples for each worker). */
   readonly natural?: readonly Int32Array[];
   /**
@@ -30,16 +32,7 @@ export interface Dataset {
    */
   readonly convex?: (indices: Int32Array) => ConvexFunction;
   /** What `problem.safetensors` holds: the arrays that define a synthetic problem. */
-  readonly problem?: Readonly<Record<string, { shape: readonly number[]; values: Float32Array }>>;
-}
-
-/** A smooth convex function of z `[n]` in float64. */
-export interface ConvexFunction {
-  readonly value: (z: Float64Array) => number;
-  /** `[n]` */
-  readonly gradient: (z: Float64Array) => Float64Array;
-  /** `[n, n]`, row-major. */
-  readonly hessian: (z: Float64Array) => Float64Array;
+  readonly problem?: Readonly<Record<string, { readonly shape: readonly number[]; readonly values: Float32Array }>>;
 }
 
 /** What a dataset may use beside its own keys. */
@@ -52,8 +45,10 @@ export interface DatasetContext {
 }
 
 /** One row of the table of datasets: its keys under `data`, and how it is loaded. */
-export interface DatasetRow<Options = never> {
+export interface DatasetRow<Options extends z.ZodObject = z.ZodObject> {
+  readonly description: string;
   /** The keys under `data` beside `dataset`, `partition`, `batchSize` and `sampling`, each described. */
-  readonly options: z.ZodObject;
-  readonly load: (options: Options, context: DatasetContext) => Promise<Dataset>;
+  readonly options: Options;
+  /** Takes what `options` has parsed. Throws BadInput where a file or a combination of keys cannot be used. */
+  load(options: z.output<Options>, context: DatasetContext): Promise<Dataset>;
 }

@@ -1,6 +1,10 @@
+/** Rules for products of matrices. */
+import { backend_util } from '@tensorflow/tfjs';
 import type { OnnxGraph, Value } from '../onnx.js';
 import { arrange, symbolOf, valueOf, type TraceSymbol } from '../symbol.js';
-import type { Rule } from './rule.js';
+import { sizeOf } from '../table.js';
+import { fused } from './activations.js';
+import type { Rule, SingleRule } from './rule.js';
 
 /** A matrix as Gemm takes it: as it lies, with a flag where it lies transposed. */
 function matrix(graph: OnnxGraph, symbol: TraceSymbol, transposed: boolean): { value: Value; flag: number } {
@@ -8,24 +12,26 @@ function matrix(graph: OnnxGraph, symbol: TraceSymbol, transposed: boolean): { v
   return { value: valueOf(graph, symbol), flag: swapped === transposed ? 0 : 1 };
 }
 
-const matMul: Rule = ({ graph, inputs, attributes }) => {
+const matMul: SingleRule = ({ graph, inputs, attributes }) => {
   const { a, b } = inputs as { a: TraceSymbol; b: TraceSymbol };
   const transposeA = attributes['transposeA'] === true;
   const transposeB = attributes['transposeB'] === true;
-  const rank = Math.max(a.shape.length, b.shape.length);
   const [rows, inner] = lastTwo(a.shape, transposeA);
   const [, columns] = lastTwo(b.shape, transposeB);
-  graph.operations += 2 * sizeOfBatch(a, b) * rows * inner * columns;
-  if (rank === 2) {
+  const batch = backend_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
+  const shape = [...batch, rows, columns];
+  graph.operations += 2 * sizeOf(shape) * inner;
+  // The Gemm of ONNX Runtime takes real numbers only.
+  if (batch.length === 0 && a.dtype === 'float32') {
     const left = matrix(graph, a, transposeA);
     const right = matrix(graph, b, transposeB);
-    const attributesOut = { transA: left.flag, transB: right.flag };
-    const value = graph.node('Gemm', [left.value, right.value], [rows, columns], { attributes: attributesOut });
-    return symbolOf(graph, value, [rows, columns]);
+    const flags = { transA: left.flag, transB: right.flag };
+    return symbolOf(graph, graph.node('Gemm', [left.value, right.value], shape, { attributes: flags }), shape);
   }
-  const batch = Array.from({ length: rank - 2 }, (_, axis) => Math.max(a.shape[axis] ?? 1, b.shape[axis] ?? 1));
-  const shape = [...batch, rows, columns];
-  const values = [arrange(graph, a, batchOrder(rank, transposeA)), arrange(graph, b, batchOrder(rank, transposeB))];
+  const values = [
+    arrange(graph, a, matrixOrder(a.shape.length, transposeA)),
+    arrange(graph, b, matrixOrder(b.shape.length, transposeB)),
+  ];
   return symbolOf(graph, graph.node('MatMul', values, shape), shape);
 };
 
@@ -34,31 +40,28 @@ function lastTwo(shape: readonly number[], transposed: boolean): [number, number
   return transposed ? [second, first] : [first, second];
 }
 
-function batchOrder(rank: number, transposed: boolean): number[] {
+/** Logical order, with the last two axes exchanged if `transposed`. */
+function matrixOrder(rank: number, transposed: boolean): number[] {
   const last = transposed ? [rank - 1, rank - 2] : [rank - 2, rank - 1];
   return [...Array.from({ length: rank - 2 }, (_, axis) => axis), ...last];
 }
 
-function sizeOfBatch(a: TraceSymbol, b: TraceSymbol): number {
-  const larger = a.shape.length >= b.shape.length ? a : b;
-  return larger.shape.slice(0, -2).reduce((product, extent) => product * extent, 1);
-}
-
-/** Softmax over the last axis. */
-const softmax: Rule = ({ graph, inputs }) => {
-  const logits = inputs['logits']!;
-  const value = graph.node('Softmax', [arrange(graph, logits)], logits.shape, { attributes: { axis: -1 } });
-  return symbolOf(graph, value, logits.shape);
-};
-
-const logSoftmax: Rule = ({ graph, inputs }) => {
-  const logits = inputs['logits']!;
-  const value = graph.node('LogSoftmax', [arrange(graph, logits)], logits.shape, { attributes: { axis: -1 } });
-  return symbolOf(graph, value, logits.shape);
+/** ONNX writes the equation as TensorFlow.js does. */
+const einsum: Rule = ({ graph, list, attributes }) => {
+  const equation = (attributes['equation'] as string).replaceAll(/\s/g, '');
+  const [terms, result] = equation.split('->') as [string, string];
+  const extents = new Map<string, number>();
+  for (const [index, term] of terms.split(',').entries()) {
+    for (const [axis, letter] of [...term].entries()) extents.set(letter, list[index]!.shape[axis]!);
+  }
+  const shape = [...result].map((letter) => extents.get(letter)!);
+  graph.operations += 2 * sizeOf([...extents.values()]);
+  const values = list.map((symbol) => arrange(graph, symbol));
+  return symbolOf(graph, graph.node('Einsum', values, shape, { attributes: { equation } }), shape);
 };
 
 export const matmulRules: Readonly<Record<string, Rule>> = {
   BatchMatMul: matMul,
-  Softmax: softmax,
-  LogSoftmax: logSoftmax,
+  _FusedMatMul: fused('_FusedMatMul', matMul),
+  Einsum: einsum,
 };

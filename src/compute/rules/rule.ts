@@ -1,3 +1,4 @@
+import { BadInput } from '../../conditions.js';
 import type { OnnxGraph } from '../onnx.js';
 import type { TraceSymbol } from '../symbol.js';
 
@@ -16,3 +17,13 @@ export interface RuleCall {
 
 /** Writes the nodes that do what the kernel does, and returns the symbols of its outputs. */
 export type Rule = (call: RuleCall) => TraceSymbol | TraceSymbol[];
+
+/** A rule with one output. */
+export type SingleRule = (call: RuleCall) => TraceSymbol;
+
+/** What a rule throws for a call that it cannot compile: `what` says which, `remedy` what to write instead. */
+export function cannotCompile(kernel: string, what: string, remedy: string): BadInput {
+  return new BadInput(`the TensorFlow.js kernel ${kernel} cannot be compiled to ONNX ${what}`, {
+    remedy: `${remedy}, or choose engine.runner: eager`,
+  });
+}

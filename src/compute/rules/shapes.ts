@@ -1,22 +1,27 @@
-import { slice_util, util } from '@tensorflow/tfjs';
+/** Rules that move or repeat elements without looking at them. */
+import { util } from '@tensorflow/tfjs';
 import type { OnnxGraph, Value } from '../onnx.js';
 import {
   arrange,
   commonOrder,
+  converted,
   logicalOrder,
   physicalDims,
+  splat,
   symbolOf,
   valueOf,
-  type SymbolType,
   type TraceSymbol,
 } from '../symbol.js';
 import { sizeOf } from '../table.js';
-import type { Rule } from './rule.js';
+import { constantOf } from './creation.js';
+import { cannotCompile, type Rule, type SingleRule } from './rule.js';
 
 /** A list of whole numbers as an ONNX input. */
-const integers = (graph: OnnxGraph, values: readonly number[]): Value => graph.constant('int64', [values.length], values);
+export const integers = (graph: OnnxGraph, values: readonly number[]): Value =>
+  graph.constant('int64', [values.length], values);
 
-function reshaped(graph: OnnxGraph, x: TraceSymbol, shape: readonly number[]): TraceSymbol {
+/** The elements of `x` in logical order, under another shape. */
+export function reshaped(graph: OnnxGraph, x: TraceSymbol, shape: readonly number[]): TraceSymbol {
   if (x.constant !== undefined) return { ...x, shape, order: logicalOrder(shape.length) };
   return symbolOf(graph, graph.reshape(arrange(graph, x), shape), shape);
 }
@@ -26,15 +31,18 @@ const reshape: Rule = ({ graph, inputs, attributes }) => {
   return reshaped(graph, x, util.inferFromImplicitShape(attributes['shape'] as number[], sizeOf(x.shape)));
 };
 
+/** `x` with a new axis of extent 1 at `at`. It is the first physical one: nothing moves. */
+function withAxis(graph: OnnxGraph, x: TraceSymbol, at: number): TraceSymbol {
+  const shape = [...x.shape.slice(0, at), 1, ...x.shape.slice(at)];
+  if (x.constant !== undefined) return reshaped(graph, x, shape);
+  const order = [at, ...x.order.map((old) => (old >= at ? old + 1 : old))];
+  return symbolOf(graph, graph.reshape(valueOf(graph, x), physicalDims(shape, order)), shape, order);
+}
+
 const expandDims: Rule = ({ graph, inputs, attributes }) => {
   const x = inputs['input']!;
   const axis = attributes['dim'] as number;
-  const at = axis < 0 ? x.shape.length + 1 + axis : axis;
-  const shape = [...x.shape.slice(0, at), 1, ...x.shape.slice(at)];
-  if (x.constant !== undefined) return reshaped(graph, x, shape);
-  // The new axis is the first physical one: nothing moves.
-  const order = [at, ...x.order.map((old) => (old >= at ? old + 1 : old))];
-  return symbolOf(graph, graph.reshape(valueOf(graph, x), physicalDims(shape, order)), shape, order);
+  return withAxis(graph, x, axis < 0 ? x.shape.length + 1 + axis : axis);
 };
 
 /** Only the order changes: logical axis i of the result is logical axis `perm[i]` of the input. */
@@ -43,166 +51,104 @@ const transpose: Rule = ({ graph, inputs, attributes }) => {
   const permutation = attributes['perm'] as number[];
   const shape = permutation.map((axis) => x.shape[axis]!);
   const order = x.order.map((axis) => permutation.indexOf(axis));
-  if (x.mask !== undefined && x.value === undefined) return { ...x, shape, order };
+  if (x.mask !== undefined) return { ...x, shape, order };
   return symbolOf(graph, valueOf(graph, x), shape, order);
 };
 
-function sliceValue(
-  graph: OnnxGraph,
-  x: TraceSymbol,
-  { begin, size, strides }: { begin: readonly number[]; size: readonly number[]; strides?: readonly number[] },
-): TraceSymbol {
-  const stride = (axis: number): number => strides?.[axis] ?? 1;
-  const cut = x.order
-    .map((axis, position) => ({ axis, position }))
-    .filter(({ axis }) => begin[axis] !== 0 || size[axis] !== x.shape[axis] || stride(axis) !== 1);
-  if (cut.length === 0) return x;
-  const shape = x.shape.map((_, axis) => size[axis]!);
-  const ends = cut.map(({ axis }) => {
-    const end = begin[axis]! + size[axis]! * stride(axis);
-    return stride(axis) < 0 && end < 0 ? -2_147_483_648 : end;
-  });
-  const operands = [
-    valueOf(graph, x),
-    integers(graph, cut.map(({ axis }) => begin[axis]!)),
-    integers(graph, ends),
-    integers(graph, cut.map(({ position }) => position)),
-    integers(graph, cut.map(({ axis }) => stride(axis))),
-  ];
-  return symbolOf(graph, graph.node('Slice', operands, physicalDims(shape, x.order)), shape, x.order);
-}
-
-const slice: Rule = ({ graph, inputs, attributes }) => {
-  const x = inputs['x']!;
-  const [begin, size] = slice_util.parseSliceParams(
-    { shape: [...x.shape] } as Parameters<typeof slice_util.parseSliceParams>[0],
-    attributes['begin'] as number[],
-    attributes['size'] as number[],
-  ) as [number[], number[]];
-  return sliceValue(graph, x, { begin, size });
-};
-
+/** Parts side by side along `axis`, in the type of the first. */
 function concat(graph: OnnxGraph, parts: readonly TraceSymbol[], axis: number): TraceSymbol {
   const present = parts.filter((part) => sizeOf(part.shape) > 0);
   const first = present[0] ?? parts[0]!;
+  if (present.length < 2) return first;
   const shape = first.shape.map((extent, at) =>
     at === axis ? present.reduce((sum, part) => sum + part.shape[at]!, 0) : extent,
   );
   const order = commonOrder(present, shape);
-  const values = present.map((part) => arrange(graph, part, order));
-  if (values.length === 1) return first;
+  const values = present.map((part) => arrange(graph, converted(graph, part, first.dtype), order));
   const value = graph.node('Concat', values, physicalDims(shape, order), { attributes: { axis: order.indexOf(axis) } });
   return symbolOf(graph, value, shape, order);
 }
 
 const pack: Rule = ({ graph, list, attributes }) => {
   const axis = util.parseAxisParam(attributes['axis'] as number, [...list[0]!.shape, 1])[0]!;
-  const rows = list.map((part) => expandDims({ graph, inputs: { input: part }, list: [], attributes: { dim: axis } }));
-  return concat(graph, rows as TraceSymbol[], axis);
+  const rows = list.map((part) => withAxis(graph, part, axis));
+  return concat(graph, rows, axis);
 };
 
-const unpack: Rule = ({ graph, inputs, attributes }) => {
-  const x = inputs['value']!;
-  const axis = util.parseAxisParam(attributes['axis'] as number, [...x.shape])[0]!;
-  const shape = x.shape.filter((_, at) => at !== axis);
-  return Array.from({ length: x.shape[axis]! }, (_, index) => {
-    const begin = x.shape.map((__, at) => (at === axis ? index : 0));
-    const size = x.shape.map((extent, at) => (at === axis ? 1 : extent));
-    return reshaped(graph, sliceValue(graph, x, { begin, size }), shape);
-  });
-};
-
-const splitV: Rule = ({ graph, inputs, attributes }) => {
-  const x = inputs['x']!;
-  const axis = util.parseAxisParam(attributes['axis'] as number, [...x.shape])[0]!;
-  const sizes = attributes['numOrSizeSplits'] as number | number[];
-  const parts =
-    typeof sizes === 'number' ? Array.from({ length: sizes }, () => x.shape[axis]! / sizes) : sizes;
-  let start = 0;
-  return parts.map((extent) => {
-    const begin = x.shape.map((_, at) => (at === axis ? start : 0));
-    const size = x.shape.map((whole, at) => (at === axis ? extent : whole));
-    start += extent;
-    return sliceValue(graph, x, { begin, size });
-  });
-};
-
-const tile: Rule = ({ graph, inputs, attributes }) => {
+const tile: SingleRule = ({ graph, inputs, attributes }) => {
   const x = inputs['x']!;
   const repeats = attributes['reps'] as number[];
   if (repeats.every((count) => count === 1)) return x;
   const shape = x.shape.map((extent, axis) => extent * repeats[axis]!);
-  const operands = [valueOf(graph, x), integers(graph, x.order.map((axis) => repeats[axis]!))];
-  return symbolOf(graph, graph.node('Tile', operands, physicalDims(shape, x.order)), shape, x.order);
+  const number = splat(x);
+  if (number !== undefined) return constantOf(shape, x.dtype, () => number);
+  const counts = x.order.map((axis) => repeats[axis]!);
+  const value = graph.node('Tile', [valueOf(graph, x), integers(graph, counts)], physicalDims(shape, x.order));
+  return symbolOf(graph, value, shape, x.order);
 };
 
-const broadcastTo: Rule = ({ graph, inputs, attributes }) => {
-  const x = inputs['x']!;
-  const shape = attributes['shape'] as number[];
-  const value = graph.node('Expand', [arrange(graph, x), integers(graph, shape)], shape);
-  return symbolOf(graph, value, shape);
-};
+type Paddings = readonly (readonly [number, number])[];
+
+const padded = ({ shape }: TraceSymbol, paddings: Paddings): number[] =>
+  shape.map((extent, axis) => paddings[axis]![0] + extent + paddings[axis]![1]);
 
 const pad: Rule = ({ graph, inputs, attributes }) => {
   const x = inputs['x']!;
-  const paddings = attributes['paddings'] as [number, number][];
-  const shape = x.shape.map((extent, axis) => extent + paddings[axis]![0] + paddings[axis]![1]);
+  const paddings = attributes['paddings'] as Paddings;
+  const shape = padded(x, paddings);
   const pads = [...x.order.map((axis) => paddings[axis]![0]), ...x.order.map((axis) => paddings[axis]![1])];
   const constant = graph.constant(x.dtype, [], [attributes['constantValue'] as number]);
   const value = graph.node('Pad', [valueOf(graph, x), integers(graph, pads), constant], physicalDims(shape, x.order));
   return symbolOf(graph, value, shape, x.order);
 };
 
-const gather: Rule = ({ graph, inputs, attributes }) => {
-  const { x, indices } = inputs as { x: TraceSymbol; indices: TraceSymbol };
-  const axis = util.parseAxisParam(attributes['axis'] as number, [...x.shape])[0]!;
-  if ((attributes['batchDims'] as number) > 0) throw new Error('GatherV2 with batchDims cannot be compiled to ONNX yet');
-  const shape = [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)];
-  const value = graph.node('Gather', [arrange(graph, x), arrange(graph, indices)], shape, { attributes: { axis } });
-  return symbolOf(graph, value, shape);
+/** Padding by reflection: along each axis, the indices of the elements to take are known. */
+const mirrorPad: Rule = ({ graph, inputs, attributes }) => {
+  const x = inputs['x']!;
+  const paddings = attributes['paddings'] as Paddings;
+  // `symmetric` repeats the border, `reflect` does not.
+  const repeated = attributes['mode'] === 'symmetric' ? 1 : 0;
+  const value = x.order.reduce(
+    (whole, axis, position) => {
+      const [before, after] = paddings[axis]!;
+      if (before === 0 && after === 0) return whole;
+      const last = x.shape[axis]! - 1;
+      const indices = Array.from({ length: before + last + 1 + after }, (_, place) => {
+        const index = place - before;
+        return index < 0 ? -index - repeated : index > last ? 2 * last - index + repeated : index;
+      });
+      const dims = graph.dims(whole).map((extent, at) => (at === position ? indices.length : extent));
+      return graph.node('Gather', [whole, integers(graph, indices)], dims, { attributes: { axis: position } });
+    },
+    valueOf(graph, x),
+  );
+  return symbolOf(graph, value, padded(x, paddings), x.order);
 };
 
-const oneHot: Rule = ({ graph, inputs, attributes }) => {
-  const indices = inputs['indices']!;
-  const depth = attributes['depth'] as number;
-  const shape = [...indices.shape, depth];
-  const classes = graph.constant('int32', [depth], Array.from({ length: depth }, (_, index) => index));
-  const column = graph.reshape(arrange(graph, indices), [...indices.shape, 1]);
-  const hit = graph.node('Equal', [column, classes], shape, { type: 'bool' });
-  const dtype = (attributes['dtype'] as SymbolType | undefined) ?? 'int32';
-  const on = graph.constant(dtype, [], [(attributes['onValue'] as number | undefined) ?? 1]);
-  const off = graph.constant(dtype, [], [(attributes['offValue'] as number | undefined) ?? 0]);
-  return symbolOf(graph, graph.node('Where', [hit, on, off], shape, { type: dtype }), shape);
-};
-
-const fill: Rule = ({ attributes }) => {
-  const shape = attributes['shape'] as number[];
-  const constant = new Float32Array(sizeOf(shape)).fill(attributes['value'] as number);
-  return { shape, order: logicalOrder(shape.length), constant, dtype: (attributes['dtype'] as SymbolType | null) ?? 'float32' };
-};
-
-const range: Rule = ({ attributes }) => {
-  const { start, stop, step, dtype } = attributes as { start: number; stop: number; step: number; dtype: SymbolType };
-  const count = Math.max(0, Math.ceil((stop - start) / step));
-  const constant = Array.from({ length: count }, (_, index) => start + index * step);
-  return { shape: [count], order: [0], constant, dtype };
+/** Blocks of channels become blocks of pixels. */
+const depthToSpace: Rule = ({ graph, inputs, attributes }) => {
+  if (attributes['dataFormat'] !== 'NHWC') throw cannotCompile('DepthToSpace', 'in NCHW', 'use the format NHWC');
+  const x = inputs['x']!;
+  const blocksize = attributes['blockSize'] as number;
+  const [batch, height, width, channels] = x.shape as [number, number, number, number];
+  const shape = [batch, height * blocksize, width * blocksize, channels / (blocksize * blocksize)];
+  const order = [0, 3, 1, 2];
+  const value = graph.node('DepthToSpace', [arrange(graph, x, order)], physicalDims(shape, order), {
+    attributes: { blocksize, mode: 'DCR' },
+  });
+  return symbolOf(graph, value, shape, order);
 };
 
 export const shapeRules: Readonly<Record<string, Rule>> = {
+  Identity: ({ inputs }) => inputs['x']!,
   Reshape: reshape,
   ExpandDims: expandDims,
   Transpose: transpose,
-  Slice: slice,
   Concat: ({ graph, list, attributes }) =>
     concat(graph, list, util.parseAxisParam(attributes['axis'] as number, [...list[0]!.shape])[0]!),
   Pack: pack,
-  Unpack: unpack,
-  SplitV: splitV,
   Tile: tile,
-  BroadcastTo: broadcastTo,
   PadV2: pad,
-  GatherV2: gather,
-  OneHot: oneHot,
-  Fill: fill,
-  Range: range,
+  MirrorPad: mirrorPad,
+  DepthToSpace: depthToSpace,
 };

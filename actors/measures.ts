@@ -1,0 +1,96 @@
+/**
+ * The table of measures: what the monitor can record, by the names of the contract. A row is either
+ * `evaluated`, an output of a computation over u and all z_j, or `observed`, read off what the monitor saw.
+ */
+import type { Context, Measurement } from '../src/kernel/effects.js';
+import type { MonitorState } from './monitor.js';
+
+/** The computations that measures ask for. Each takes `u` `[P]` and `z` `[M, P]`. */
+export type MeasureTask = 'coupling' | 'evaluateTrain' | 'evaluateTest' | 'splitting' | 'optimality';
+
+export type MeasureRow = {
+  readonly description: string;
+  readonly perWorker: boolean;
+} & (
+  | { readonly from: 'evaluated'; readonly task: MeasureTask; readonly output: string }
+  | {
+      readonly from: 'observed';
+      /** One value a worker, or one in all; undefined where it is not defined yet. */
+      readonly read: (state: MonitorState, context: Context) => readonly (number | undefined)[];
+    }
+  | { readonly from: 'moves' }
+);
+
+const evaluated = (task: MeasureTask, output: string, description: string, perWorker = false): MeasureRow => ({
+  from: 'evaluated',
+  task,
+  output,
+  description,
+  perWorker,
+});
+
+export const measures = {
+  gap: evaluated('coupling', 'gap', '||u - z_j||, per worker', true),
+  gap_max: evaluated('coupling', 'gapMax', 'the largest ||u - z_j||'),
+  gap_mean: evaluated('coupling', 'gapMean', 'the mean of ||u - z_j|| over workers'),
+  penalty_force: evaluated('coupling', 'force', '||(1/M) sum_j (1/lambda) grad phihat(u - z_j)||'),
+  objective: evaluated('evaluateTrain', 'objective', 'summed loss at u over the training set, plus (nu/2)||u||^2'),
+  train_loss: evaluated('evaluateTrain', 'loss', 'summed loss at u over the training set'),
+  train_error: evaluated('evaluateTrain', 'error', 'share of the training set that u classifies wrongly'),
+  test_loss: evaluated('evaluateTest', 'loss', 'summed loss at u over the test set'),
+  test_error: evaluated('evaluateTest', 'error', 'share of the test set that u classifies wrongly'),
+  splitting_objective: evaluated('splitting', 'value', 'F(u, z) = sum_j f_j(z_j) + (1/lambda) phihat(u - z_j)'),
+  optimality_gap: evaluated('optimality', 'value', 'F(u, z) less its minimum (synthetic problems)'),
+  minibatch_loss: {
+    from: 'observed',
+    description: 'mean loss of the batch of the last completed step, per worker',
+    perWorker: true,
+    read: ({ workers }) => workers.map(({ loss }) => loss),
+  },
+  staleness: {
+    from: 'moves',
+    description: 'version of u before the move less the version that the applied copy used, at every move',
+    perWorker: true,
+  },
+  busy_fraction: {
+    from: 'observed',
+    description: 'share of virtual time spent in steps, per worker',
+    perWorker: true,
+    read: (state, { timeNs }) => busyFractions(state, timeNs),
+  },
+  wait_fraction: {
+    from: 'observed',
+    description: 'share of virtual time spent waiting, per worker',
+    perWorker: true,
+    read: (state, { timeNs }) =>
+      busyFractions(state, timeNs).map((busy) => (busy === undefined ? undefined : 1 - busy)),
+  },
+  bytes_sent: {
+    from: 'observed',
+    description: 'bytes given to the network so far',
+    perWorker: false,
+    read: (_, { totals }) => [totals.bytes],
+  },
+} as const satisfies Record<string, MeasureRow>;
+
+export type MeasureName = keyof typeof measures;
+
+/** Undefined while no virtual time has passed. */
+function busyFractions({ workers }: MonitorState, timeNs: number): (number | undefined)[] {
+  return workers.map(({ busyNs, startedNs, endsNs }) => {
+    const running = startedNs === undefined ? 0 : Math.min(timeNs, endsNs) - startedNs;
+    return timeNs === 0 ? undefined : (busyNs + running) / timeNs;
+  });
+}
+
+/** The lines of one measure whose values are known. */
+export function rowsOf(
+  measure: MeasureName,
+  iteration: number,
+  values: readonly (number | undefined)[],
+): Measurement[] {
+  return values.flatMap((value, worker) => {
+    if (value === undefined) return [];
+    return [{ iteration, measure, ...(measures[measure].perWorker ? { worker } : {}), value }];
+  });
+}

@@ -1,0 +1,110 @@
+/**
+ * The monitor: sees u and every z_j as they change, outside virtual time, and measures at version 0, after
+ * every `every` moves, and at the end. It sends nothing, so it cannot change a run.
+ */
+import type { Behaviour, Context, Effect, Facts, Message, Pending, Transition } from '../src/kernel/effects.js';
+import { measures, rowsOf, type MeasureName, type MeasureRow, type MeasureTask } from './measures.js';
+
+export interface MonitorOptions {
+  /** M */
+  readonly workers: number;
+  /** u^0 = z_j^0, `[P]`. */
+  readonly start: Float32Array;
+  /** Moves of u between two measurements. */
+  readonly every: number;
+  readonly measures: readonly MeasureName[];
+}
+
+/** What the monitor knows of one worker. */
+export interface WorkerView {
+  readonly z: Float32Array;
+  /** Mean loss of the last batch. */
+  readonly loss: number | undefined;
+  /** Virtual time spent in completed steps. */
+  readonly busyNs: number;
+  /** Start and end of the step that runs. */
+  readonly startedNs: number | undefined;
+  readonly endsNs: number;
+}
+
+export interface MonitorState {
+  readonly u: Float32Array;
+  readonly version: number;
+  readonly workers: readonly WorkerView[];
+  /** Whether anything has changed since the last measurement. */
+  readonly changed: boolean;
+}
+
+export function monitor(options: MonitorOptions): Behaviour<MonitorState> {
+  const { start, workers, every } = options;
+  return {
+    init: (context) => {
+      const view: WorkerView = { z: start, loss: undefined, busyNs: 0, startedNs: undefined, endsNs: 0 };
+      const state = { u: start, version: 0, workers: Array.from({ length: workers }, () => view), changed: false };
+      return measure(options, state, context);
+    },
+    receive: (state, message, context) => {
+      const { kind, facts } = message;
+      if (kind === 'end') return state.changed ? measure(options, state, context) : { state, effects: [] };
+      const seen = see(state, message, context);
+      if (kind !== 'move') return { state: seen, effects: [] };
+      const applied = applyStaleness(options, seen, facts);
+      if (seen.version % every !== 0) return { state: seen, effects: applied };
+      const measured = measure(options, seen, context);
+      return { state: measured.state, effects: [...applied, ...measured.effects] };
+    },
+  };
+}
+
+/** The state with what an observation shows. */
+function see(state: MonitorState, { kind, facts, tensors }: Message, { timeNs }: Context): MonitorState {
+  if (kind === 'move') return { ...state, u: tensors!['u']!, version: facts['version'] as number, changed: true };
+  const worker = facts['worker'] as number;
+  const view = state.workers[worker]!;
+  switch (kind) {
+    case 'start': {
+      const started = { ...view, startedNs: timeNs, endsNs: timeNs + (facts['durationNs'] as number) };
+      return { ...state, workers: state.workers.with(worker, started) };
+    }
+    case 'step': {
+      const busyNs = view.busyNs + timeNs - view.startedNs!;
+      const stepped = { ...view, z: tensors!['z']!, loss: tensors!['loss']![0]!, busyNs, startedNs: undefined };
+      return { ...state, workers: state.workers.with(worker, stepped), changed: true };
+    }
+    default:
+      throw new Error(`the monitor does not understand ${kind}`);
+  }
+}
+
+/** Staleness belongs to moves, not to moments: it is recorded for every applied copy. */
+function applyStaleness({ measures: chosen }: MonitorOptions, { version }: MonitorState, facts: Facts): Effect[] {
+  if (!chosen.includes('staleness')) return [];
+  const pairs = facts['staleness'] as readonly (readonly [number, number])[];
+  const rows = pairs.map(([worker, value]) => ({ iteration: version, measure: 'staleness', worker, value }));
+  return [{ effect: 'record', rows }];
+}
+
+/** Takes every chosen measure of the present state. */
+function measure(options: MonitorOptions, state: MonitorState, context: Context): Transition<MonitorState> {
+  const rows: Effect[] = [];
+  const pending = new Map<MeasureTask, Pending[]>();
+  for (const name of options.measures) {
+    const row: MeasureRow = measures[name];
+    if (row.from === 'observed') {
+      rows.push({ effect: 'record', rows: rowsOf(name, state.version, row.read(state, context)) });
+    } else if (row.from === 'evaluated') {
+      pending.set(row.task, [...(pending.get(row.task) ?? []), ...pendingRows(name, row.output, state)]);
+    }
+  }
+  const inputs = { u: state.u, z: state.workers.map(({ z }) => z) };
+  const evaluations = [...pending].map(
+    ([task, taskRows]): Effect => ({ effect: 'evaluate', computation: { task, inputs }, rows: taskRows }),
+  );
+  return { state: { ...state, changed: false }, effects: [...rows, ...evaluations] };
+}
+
+function pendingRows(measureName: MeasureName, output: string, { version, workers }: MonitorState): Pending[] {
+  const row = { iteration: version, measure: measureName, output };
+  if (!measures[measureName].perWorker) return [row];
+  return workers.map((_, worker) => ({ ...row, worker }));
+}

@@ -1,0 +1,8 @@
+/** Names of actors, as they stand in event logs and in the seed texts of streams. */
+export const consensusName = 'consensus';
+
+export const monitorName = 'monitor';
+
+export function workerName(worker: number): string {
+  return `worker-${worker}`;
+}

@@ -1,0 +1,19 @@
+/** `straggler doctor`: the engines and devices of this machine. */
+import Table from 'cli-table3';
+import colors from 'picocolors';
+import { findEngines } from '../compute/engines.js';
+
+export async function doctorCommand(): Promise<void> {
+  const rows = new Table({
+    head: ['engine.runner', 'engine.device', 'found', 'what it is, or what is missing'],
+    colWidths: [15, 15, 8, 80],
+    wordWrap: true,
+    style: { head: [], border: [] },
+  });
+  for (const { runner, device, description, library, problem, remedy } of await findEngines()) {
+    const found = problem === undefined;
+    const text = found ? `${description}; ${library ?? ''}` : `${problem}\nto have it: ${remedy}`;
+    rows.push([runner, device, found ? colors.green('yes') : colors.yellow('no'), text]);
+  }
+  process.stdout.write(`${rows.toString()}\n`);
+}

@@ -1,0 +1,48 @@
+/** The progress bar of a run, on standard error. */
+import { SingleBar } from 'cli-progress';
+import type { Run } from '../scenario/simulate.js';
+import type { Settings } from '../scenario/schema.js';
+
+/** Follows the limit that is nearest to being reached. */
+export function showProgress(run: Run, { name, stop }: Settings): { stop: () => void } {
+  const limits = [
+    { unit: 'moves', total: stop.iterations },
+    { unit: 'steps', total: stop.steps },
+    { unit: 'virtual s', total: stop.virtualTime === undefined ? undefined : stop.virtualTime / 1e9 },
+  ].flatMap(({ unit, total }) => (total === undefined ? [] : [{ unit, total }]));
+  const seen = { moves: 0, steps: 0, 'virtual s': 0 };
+  const shown = limits[0] ?? { unit: 'moves', total: 0 };
+  const bar = new SingleBar({
+    format: `${name} {bar} {percentage}% | {done} | {virtual} virtual s | {eta_formatted} left`,
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+    barsize: 30,
+    etaBuffer: 50,
+    fps: 5,
+    hideCursor: true,
+    noTTYOutput: true,
+    notTTYSchedule: 10_000,
+  });
+  bar.start(1, 0, { done: `0 ${shown.unit}`, virtual: '0.00' });
+  const subscription = run.events$.subscribe(({ kind, timeNs }) => {
+    if (kind === 'move') seen.moves += 1;
+    else if (kind === 'step') seen.steps += 1;
+    else return;
+    seen['virtual s'] = timeNs / 1e9;
+    const nearest = limits
+      .map(({ unit, total }) => ({ unit, total, share: seen[unit as keyof typeof seen] / total }))
+      .reduce((best, next) => (next.share > best.share ? next : best), { ...shown, share: 0 });
+    const done = `${format(seen[nearest.unit as keyof typeof seen])} of ${format(nearest.total)} ${nearest.unit}`;
+    bar.update(Math.min(1, nearest.share), { done, virtual: (timeNs / 1e9).toFixed(2) });
+  });
+  return {
+    stop: () => {
+      subscription.unsubscribe();
+      bar.stop();
+    },
+  };
+}
+
+function format(count: number): string {
+  return count.toLocaleString('en-US', { maximumFractionDigits: 2 });
+}

@@ -1,0 +1,80 @@
+/** `straggler run`: runs a scenario and records it. */
+import { relative } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { loadScenario } from '../scenario/scenario.js';
+import { prepare, type Run, type RunResult } from '../scenario/simulate.js';
+import { freeRunPath, RunDirectory } from '../record/runDirectory.js';
+import type { Manifest } from '../record/manifest.js';
+import { exitStatuses } from './failures.js';
+import { abortOnSignals } from './interrupt.js';
+import { showProgress } from './progress.js';
+import { findScenario } from './scenarioFile.js';
+import { followMeasures, printSummary } from './summary.js';
+
+export interface RunCommandOptions {
+  readonly seed?: number;
+  readonly out?: string;
+  readonly set: readonly string[];
+  readonly events?: true;
+  readonly quiet?: true;
+}
+
+/** Returns the exit status. */
+export async function runCommand(file: string, options: RunCommandOptions): Promise<number> {
+  const began = Date.now();
+  const set = options.seed === undefined ? options.set : [...options.set, `seed=${options.seed}`];
+  const scenario = loadScenario(findScenario(file), { set });
+  const { name, seed } = scenario.settings;
+  const directory = new RunDirectory(options.out ?? freeRunPath('.', `${name}-${seed}`));
+  const run = await prepare(scenario);
+  const opening = openingManifest(run, scenario.directory);
+  writeStart(directory, run, opening);
+  directory.recordMeasurements(run.measurements$);
+  if (options.events) directory.recordEvents(run.events$);
+  const measures = followMeasures(run.measurements$);
+  const interrupt = abortOnSignals();
+  const progress = options.quiet ? undefined : showProgress(run, scenario.settings);
+  let result: RunResult;
+  try {
+    result = await run.toEnd({ signal: interrupt.signal });
+  } finally {
+    progress?.stop();
+    interrupt.stop();
+    directory.close();
+  }
+  const wallSeconds = (Date.now() - began) / 1000;
+  directory.writeBytes('final.safetensors', result.final.bytes);
+  directory.writeJson('manifest.json', closingManifest(opening, result, wallSeconds));
+  const written = relative('.', directory.path) || '.';
+  printSummary({ run, result, wallSeconds, measures, written, quiet: options.quiet === true, events: options.events === true });
+  return result.status === 'interrupted' ? interrupt.exitStatus() : exitStatuses[result.status];
+}
+
+function openingManifest({ start }: Run, scenarioDirectory: string): Manifest {
+  const { scenario, seed, engine, parameters, sets, skew } = start;
+  const packageFile = new URL('../../../package.json', import.meta.url);
+  const { version } = JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string };
+  return {
+    straggler: version,
+    status: 'running',
+    scenario,
+    scenarioDirectory,
+    seed,
+    engine: { ...engine },
+    parameters,
+    sets,
+    partition: skew,
+  };
+}
+
+function writeStart(directory: RunDirectory, { start }: Run, manifest: Manifest): void {
+  directory.writeJson('manifest.json', manifest);
+  directory.writeTensors('initial.safetensors', start.initial);
+  directory.writeLists('partition.json', start.assignment);
+  if (start.problem !== undefined) directory.writeTensors('problem.safetensors', start.problem);
+}
+
+function closingManifest(opening: Manifest, result: RunResult, wallSeconds: number): Manifest {
+  const { status, reason, digests, virtualSeconds, counts } = result;
+  return { ...opening, status, reason, digests, virtualSeconds, wallSeconds, counts };
+}

@@ -1,0 +1,84 @@
+/** Windows that move over images: the geometry that convolutions and pooling share. */
+import { backend_util } from '@tensorflow/tfjs';
+import type { TraceSymbol } from '../symbol.js';
+
+// Physical orders over TensorFlow.js's logical axes: images are [batch, height, width, channels] and
+// filters [height, width, in, out]; ONNX wants batch, channels, height, width.
+export const imagesNCHW = [0, 3, 1, 2];
+export const imagesCNHW = [3, 0, 1, 2];
+
+export type Shape4 = [number, number, number, number];
+type Pair = readonly [number, number];
+
+/** How a window moves, in ONNX's terms. */
+export interface Windows {
+  /** The shape of what the windows give, in TensorFlow.js's format. */
+  readonly outShape: readonly number[];
+  /** Height and width of the image, of the places where a window lies, and of a window. */
+  readonly image: Pair;
+  readonly places: Pair;
+  readonly size: Pair;
+  /** Rows and columns around the image: top, left, bottom, right. */
+  readonly pads: readonly [number, number, number, number];
+  readonly strides: Pair;
+  readonly dilations: Pair;
+  /** Rows and columns at the end that no window reaches. */
+  readonly skipped: Pair;
+}
+
+/** What a kernel says of its windows, beside their size. */
+export interface Moves {
+  readonly strides: number | [number, number];
+  readonly pad: 'valid' | 'same' | number;
+  readonly dilations?: number | [number, number];
+  readonly dimRoundingMode?: 'floor' | 'round' | 'ceil';
+}
+
+export function convolutionWindows(
+  moves: Moves,
+  imageShape: readonly number[],
+  filterShape: readonly number[],
+  format: { channelsFirst?: boolean; depthwise?: boolean } = {},
+): Windows {
+  const { strides, pad, dilations = 1, dimRoundingMode } = moves;
+  const dataFormat = format.channelsFirst === true ? 'channelsFirst' : 'channelsLast';
+  const [image, filter] = [imageShape as Shape4, filterShape as Shape4];
+  const depthwise = format.depthwise === true;
+  return windowsOf(
+    backend_util.computeConv2DInfo(image, filter, strides, dilations, pad, dimRoundingMode, depthwise, dataFormat),
+  );
+}
+
+export function poolingWindows(
+  moves: Moves & { readonly filterSize: number | [number, number] },
+  x: TraceSymbol,
+): Windows {
+  const { strides, pad, dilations = 1, dimRoundingMode, filterSize } = moves;
+  return windowsOf(
+    backend_util.computePool2DInfo(x.shape as Shape4, filterSize, strides, dilations, pad, dimRoundingMode),
+  );
+}
+
+function windowsOf(info: backend_util.Conv2DInfo): Windows {
+  const { inHeight, inWidth, outHeight, outWidth, filterHeight, filterWidth, padInfo } = info;
+  const strides = [info.strideHeight, info.strideWidth] as const;
+  const dilations = [info.dilationHeight, info.dilationWidth] as const;
+  // The end of the last window, counted from the first padded row or column.
+  const ends = [
+    (outHeight - 1) * strides[0] + (filterHeight - 1) * dilations[0] + 1,
+    (outWidth - 1) * strides[1] + (filterWidth - 1) * dilations[1] + 1,
+  ] as const;
+  // Rounding the number of windows up makes the last one hang over.
+  const bottom = Math.max(padInfo.bottom, ends[0] - padInfo.top - inHeight);
+  const right = Math.max(padInfo.right, ends[1] - padInfo.left - inWidth);
+  return {
+    outShape: info.outShape,
+    image: [inHeight, inWidth],
+    places: [outHeight, outWidth],
+    size: [filterHeight, filterWidth],
+    pads: [padInfo.top, padInfo.left, bottom, right],
+    strides,
+    dilations,
+    skipped: [padInfo.top + inHeight + bottom - ends[0], padInfo.left + inWidth + right - ends[1]],
+  };
+}

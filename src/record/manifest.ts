@@ -1,0 +1,52 @@
+/** manifest.json: what a run was, and how it ended. */
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { BadInput } from '../conditions.js';
+
+export interface Digests {
+  /** SHA-256 of the bytes of events.jsonl, whether or not it was written. */
+  readonly events: string;
+  /** SHA-256 of final.safetensors. */
+  readonly state: string;
+}
+
+export interface Manifest {
+  readonly straggler: string;
+  readonly status: 'running' | 'completed' | 'diverged' | 'interrupted' | 'failed';
+  /** The limit that ended the run, or what went wrong. */
+  readonly reason?: string;
+  /** The scenario with every default filled in. */
+  readonly scenario: unknown;
+  /** What relative paths of the scenario refer to. */
+  readonly scenarioDirectory: string;
+  readonly seed: number;
+  readonly engine: Readonly<Record<string, unknown>>;
+  readonly parameters: unknown;
+  readonly sets: unknown;
+  readonly partition: unknown;
+  readonly digests?: Digests;
+  readonly virtualSeconds?: number;
+  readonly wallSeconds?: number;
+  readonly counts?: { readonly events: number; readonly messages: number; readonly steps: number; readonly moves: number };
+}
+
+/** The manifest in `run`. Throws BadInput where there is none that can be read. */
+export function readManifest(run: string): Manifest {
+  const file = join(run, 'manifest.json');
+  const remedy = 'give a directory that `straggler run` wrote';
+  if (!existsSync(file)) throw new BadInput(`${run} is not a run directory: it has no manifest.json`, { remedy });
+  try {
+    const manifest = JSON.parse(readFileSync(file, 'utf8')) as Partial<Manifest>;
+    if (typeof manifest.scenario === 'object' && typeof manifest.status === 'string') return manifest as Manifest;
+  } catch {
+    // Told below.
+  }
+  throw new BadInput(`${file} is damaged: it is not the JSON of a manifest`, { remedy });
+}
+
+/** SHA-256 of a file of `run`, in hexadecimal; undefined where it was not written. */
+export function digestOfFile(run: string, name: string): string | undefined {
+  const file = join(run, name);
+  return existsSync(file) ? createHash('sha256').update(readFileSync(file)).digest('hex') : undefined;
+}

@@ -1,0 +1,246 @@
+/** Assembles a simulation from a scenario: data, model, rules, actors, network and engine. */
+import { readFile } from 'node:fs/promises';
+import { isAbsolute, resolve } from 'node:path';
+import { consensus } from '../../actors/consensus.js';
+import { monitor } from '../../actors/monitor.js';
+import { measures, type MeasureName, type MeasureRow } from '../../actors/measures.js';
+import { consensusName, monitorName, workerName } from '../../actors/names.js';
+import { worker } from '../../actors/worker.js';
+import { openRunner } from '../compute/engines.js';
+import { layoutOf, type Layout } from '../compute/layout.js';
+import type { Fingerprint, Runner } from '../compute/runner.js';
+import type { InputSpec } from '../compute/tensorFunction.js';
+import { BadInput } from '../conditions.js';
+import type { Limits, Simulation } from '../kernel/simulation.js';
+import { Streams, type Stream } from '../kernel/streams.js';
+import type { Dataset, SampleSet } from '../learning/dataset.js';
+import { sampleLosses, type Learner } from '../learning/evaluation.js';
+import { losses } from '../learning/losses.js';
+import type { Assignment } from '../learning/partition.js';
+import { partitions } from '../learning/partitions.js';
+import { checkBatchSize, sampler } from '../learning/sampling.js';
+import { star } from '../network/star.js';
+import { stepTimes } from '../network/stepTime.js';
+import { methods } from '../optimization/methods.js';
+import { decodeSafetensors } from '../record/safetensors.js';
+import type { Scenario } from './scenario.js';
+import { distributions, type Delay, type ModelSettings, type Settings } from './schema.js';
+import { drawStart, readStart } from './state.js';
+import { bindTasks } from './tasks.js';
+
+/** Everything that a run needs and that its record tells of. */
+export interface Assembly {
+  /** The settings, with what follows from the data filled in: model, loss, partition, batch size. */
+  readonly settings: Settings;
+  readonly simulation: Omit<Simulation, 'onEvent' | 'onMeasurement' | 'signal'>;
+  readonly layout: Layout;
+  readonly dataset: Dataset;
+  readonly assignment: Assignment;
+  /** u^0 = z_j^0, `[P]`. */
+  readonly start: Float32Array;
+  readonly fingerprint: Fingerprint;
+  readonly close: () => Promise<void>;
+}
+
+/** Throws BadInput (with the path of the key) where the scenario cannot be run here. */
+export async function assemble(scenario: Scenario): Promise<Assembly> {
+  const streams = new Streams(scenario.settings.seed);
+  const dataset = await loadData(scenario, streams);
+  const settings = complete(scenario.settings, dataset);
+  const assignment = assign({ ...scenario, settings }, dataset, streams);
+  const learner = buildLearner({ ...scenario, settings }, dataset);
+  const chosen = measured(settings, dataset);
+  const start = await findStart(scenario, learner, streams);
+  const runner = await openRunner(settings.engine, tablesOf(dataset));
+  const simulation = cast({ settings, streams, dataset, assignment, learner, runner, start, chosen });
+  return {
+    settings,
+    simulation,
+    layout: learner.layout,
+    dataset,
+    assignment,
+    start,
+    fingerprint: runner.fingerprint,
+    close: () => runner.close(),
+  };
+}
+
+function fileResolver({ directory }: Scenario): (path: string) => string {
+  return (path) => (isAbsolute(path) ? path : resolve(directory, path));
+}
+
+function loadData(scenario: Scenario, streams: Streams): Promise<Dataset> {
+  const { tables, settings } = scenario;
+  const { dataset, ...options } = settings.data;
+  return tables.datasets[dataset]!.load(options as never, {
+    workers: settings.workers,
+    random: (purpose) => streams.stream('data', purpose),
+    resolve: fileResolver(scenario),
+  });
+}
+
+/** Fills in what only the data can say. */
+function complete(settings: Settings, { defaults, natural }: Dataset): Settings {
+  const { data } = settings;
+  const partition = data.partition ?? { kind: natural === undefined ? 'shared' : 'natural' };
+  const batchSize = data.batchSize ?? defaults.batchSize ?? 20;
+  return {
+    ...settings,
+    data: { ...data, partition, batchSize },
+    model: settings.model ?? defaults.model,
+    loss: settings.loss ?? defaults.loss,
+  };
+}
+
+function assign(scenario: Scenario, dataset: Dataset, streams: Streams): Assignment {
+  const { data, workers } = scenario.settings;
+  const { kind, ...options } = data.partition!;
+  const { train, classification, natural } = dataset;
+  const assignment = partitions[kind].assign(options as never, {
+    workers,
+    count: train.count,
+    labels: classification ? (train.targets.values as Int32Array) : undefined,
+    natural,
+    random: (purpose: string) => streams.stream('data', purpose),
+    resolve: fileResolver(scenario),
+  });
+  checkBatchSize(data.batchSize!, assignment);
+  return assignment;
+}
+
+function buildLearner({ settings, tables }: Scenario, dataset: Dataset): Learner {
+  const chosen = settings.model!;
+  const { kind, ...options }: ModelSettings = typeof chosen === 'string' ? { kind: chosen } : chosen;
+  const row = tables.models[kind]!;
+  const { inputs, targets } = dataset.train;
+  const context = { rowShape: inputs.rowShape, outputs: dataset.outputs };
+  const model = row.build(row.options.parse(options) as never, context);
+  const loss = losses[settings.loss!];
+  if ((loss.targets === 'classes') !== dataset.classification) {
+    const needs = loss.targets === 'classes' ? 'classes, and the data has values' : 'values, and the data has classes';
+    throw new BadInput(`the loss ${settings.loss!} needs ${needs}`, {
+      path: ['loss'],
+      remedy: `choose ${dataset.defaults.loss}`,
+    });
+  }
+  const spec = ({ rowShape, dtype }: SampleSet['inputs']): InputSpec => ({ shape: [null, ...rowShape], dtype });
+  return { model, layout: layoutOf(model.parameters), loss, batch: { inputs: spec(inputs), targets: spec(targets) } };
+}
+
+/** The measures to take; throws BadInput where the data cannot give one. */
+function measured({ monitor: { measures: chosen }, stop, model }: Settings, dataset: Dataset): MeasureName[] {
+  const all = [...new Set([...chosen, ...(stop.target === undefined ? [] : [stop.target.measure])])];
+  const refuse = (name: MeasureName, needs: string): never => {
+    const index = chosen.indexOf(name);
+    const path = index < 0 ? ['stop', 'target', 'measure'] : ['monitor', 'measures', index];
+    throw new BadInput(`${name} needs ${needs}`, { path, remedy: 'leave it out' });
+  };
+  const modelKind = typeof model === 'string' ? model : model!.kind;
+  for (const name of all) {
+    const row: MeasureRow = measures[name];
+    if (row.from !== 'evaluated') continue;
+    if (row.task === 'evaluateTest' && dataset.test === undefined) refuse(name, 'a test set, and the data has none');
+    if (row.output === 'error' && !dataset.classification) refuse(name, 'classes, and the data has values');
+    if (row.task === 'optimality' && (dataset.convex === undefined || modelKind !== 'vector')) {
+      refuse(name, 'a problem whose minimum is known: quadratic or logistic with the model vector');
+    }
+  }
+  return all;
+}
+
+async function findStart(scenario: Scenario, { model, layout }: Learner, streams: Streams): Promise<Float32Array> {
+  const { initial } = scenario.settings;
+  if (initial === undefined) return drawStart(model, streams.stream('model', 'init'));
+  const file = fileResolver(scenario)(initial);
+  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+    const problem = error.code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${error.code ?? 'unknown'})`;
+    throw new BadInput(`${file}: ${problem}`, { path: ['initial'], remedy: 'give the path of a safetensors file' });
+  });
+  return readStart(decodeSafetensors(bytes, file), layout, file);
+}
+
+function tablesOf({ train, test }: Dataset) {
+  return {
+    'train/inputs': train.inputs,
+    'train/targets': train.targets,
+    ...(test === undefined ? {} : { 'test/inputs': test.inputs, 'test/targets': test.targets }),
+  };
+}
+
+interface Parts {
+  readonly settings: Settings;
+  readonly streams: Streams;
+  readonly dataset: Dataset;
+  readonly assignment: Assignment;
+  readonly learner: Learner;
+  readonly runner: Runner;
+  readonly start: Float32Array;
+  readonly chosen: readonly MeasureName[];
+}
+
+/** Gives every actor its part. */
+function cast(parts: Parts): Assembly['simulation'] {
+  const { settings, streams, dataset, assignment, learner, runner, start, chosen } = parts;
+  const { algorithm, workers, data, network } = settings;
+  const rules = methods[algorithm.method].rules(algorithm, { ...learner, sampleLosses: sampleLosses(learner) });
+  const lossScales = assignment.map(({ length }) => {
+    if (algorithm.gradient === 'mean') return 1;
+    return data.batchSize === 'full' ? length : data.batchSize!;
+  });
+  const stalenessMax = algorithm.staleness.max === 'unbounded' ? undefined : algorithm.staleness.max;
+  const stepNs = stepTimes(drawOf(network.stepTime), network.stragglers);
+  const cluster = assignment.map((indices, index) => ({
+    name: workerName(index),
+    behaviour: worker({
+      worker: index,
+      start,
+      localSteps: algorithm.localSteps,
+      // Jacobi is overlap in the synchronous case: z^t is sent and the step with u^t starts at once.
+      overlap: algorithm.overlap || algorithm.coupling === 'jacobi',
+      stalenessMax,
+      sampling: sampler({ sampling: data.sampling, batchSize: data.batchSize!, indices }) as never,
+      stepNs: stepNs(index),
+      stepSize: rules.workerStepSize,
+    }),
+  }));
+  const centre = {
+    name: consensusName,
+    behaviour: consensus({
+      workers,
+      start,
+      quorum: algorithm.quorum === 'all' ? workers : algorithm.quorum,
+      combine: algorithm.combine,
+      staleness: stalenessMax !== undefined,
+      stepSize: rules.consensusStepSize,
+    }),
+  };
+  const { iterations } = settings.monitor.every;
+  return {
+    actors: [...cluster, centre],
+    monitor: { name: monitorName, behaviour: monitor({ workers, start, every: iterations, measures: chosen }) },
+    network: star({
+      latencyNs: drawOf(network.latency),
+      bytesPerSecond: network.bandwidth === 'unlimited' ? Infinity : network.bandwidth,
+      streams,
+    }),
+    engine: bindTasks({ runner, rules, learner, dataset, assignment, algorithm, lossScales }),
+    streams,
+    limits: limitsOf(settings),
+  };
+}
+
+/** What draws a delay in nanoseconds. */
+function drawOf(delay: Delay): (stream: Stream) => number {
+  if (typeof delay === 'number') return () => delay;
+  const { distribution, ...options } = delay;
+  return (stream) => distributions[distribution].draw(options as never, stream);
+}
+
+function limitsOf({ stop }: Settings): Limits {
+  const { iterations, steps, virtualTime, target } = stop;
+  return {
+    counts: { ...(iterations === undefined ? {} : { move: iterations }), ...(steps === undefined ? {} : { step: steps }) },
+    ...(virtualTime === undefined ? {} : { timeNs: virtualTime }),
+    ...(target === undefined ? {} : { target }),
+  };
+}

@@ -1,0 +1,200 @@
+/**
+ * The schema of scenarios. Parsing turns quantities with units into numbers; encoding turns them back, so
+ * that a resolved scenario is again a scenario.
+ */
+import { z } from 'zod';
+import { measures, type MeasureName } from '../../actors/measures.js';
+import { choice } from '../choice.js';
+import { losses, type LossName } from '../learning/losses.js';
+import { partitions } from '../learning/partitions.js';
+import { distributionRows } from '../network/distributions.js';
+import { methods } from '../optimization/methods.js';
+import type { Tables } from './tables.js';
+import { duration, rate } from './units.js';
+
+const names = <Name extends string>(table: Readonly<Record<Name, unknown>>) => Object.keys(table) as [Name, ...Name[]];
+
+const distributions = distributionRows(duration);
+const delay = z.union([duration, choice('distribution', distributions)]);
+
+/** How a drawn time is given: nanoseconds, or a distribution over them. */
+export type Delay = z.infer<typeof delay>;
+export { distributions };
+
+const network = z.strictObject({
+  stepTime: delay.default(0).describe('How long a worker step takes: a duration or a distribution'),
+  latency: delay.default(0).describe('The latency of every message: a duration or a distribution'),
+  bandwidth: z
+    .union([z.literal('unlimited'), rate.refine((value) => value > 0, { error: 'expected a rate above zero' })])
+    .default('unlimited')
+    .describe('The rate of every link, for example 1Gbit/s; a copy has 4 bytes a parameter'),
+  stragglers: z
+    .array(
+      z.strictObject({
+        workers: z.array(z.int().min(0)).min(1).describe('The workers that are slow, counted from 0'),
+        slowdown: z.number().positive().describe('How many times longer their steps take'),
+      }),
+    )
+    .default([])
+    .describe('Workers that are always slow'),
+});
+
+/** Keys of `algorithm` that say how nodes exchange, whatever the method. */
+const exchange = {
+  coupling: z
+    .enum(['gauss-seidel', 'jacobi'])
+    .default('gauss-seidel')
+    .describe('Whether workers step with the u that has just moved, or with the one before (quorum: all)'),
+  quorum: z
+    .union([z.literal('all'), z.int().min(1)])
+    .default('all')
+    .describe('Distinct workers that must arrive before u moves: all is synchronous, 1 asynchronous'),
+  combine: z
+    .enum(['latest', 'arrived'])
+    .default('latest')
+    .describe("Whether a move uses every worker's newest copy, or those that arrived since the last move"),
+  localSteps: z.int().min(1).default(1).describe('Worker steps between two exchanges'),
+  overlap: z.boolean().default(false).describe('Whether a worker goes on while an exchange is outstanding'),
+  staleness: z
+    .strictObject({
+      max: z
+        .union([z.literal('unbounded'), z.int().min(0)])
+        .default('unbounded')
+        .describe('How many steps a worker may start ahead of the slowest one'),
+    })
+    .prefault({}),
+};
+
+const algorithm = choice('method', methods, {
+  common: exchange,
+  fallback: 'alternating',
+}) as unknown as z.ZodType<AlgorithmSettings>;
+
+const monitor = z.strictObject({
+  every: z
+    .strictObject({ iterations: z.int().min(1).describe('Moves of u between two measurements') })
+    .default({ iterations: 100 }),
+  measures: z
+    .array(z.enum(names(measures)))
+    .default(['gap_mean', 'minibatch_loss'])
+    .describe('What to measure at version 0, every so many moves, and at the end'),
+});
+
+const stop = z
+  .strictObject({
+    iterations: z.int().min(1).optional().describe('Moves of u'),
+    steps: z.int().min(1).optional().describe('Worker steps in all'),
+    virtualTime: duration.refine((ns) => ns > 0, { error: 'expected a duration above zero' }).optional(),
+    target: z
+      .strictObject({
+        measure: z.enum(names(measures)),
+        below: z.number().describe('Ends the run once the measure, of any worker, is below this'),
+      })
+      .optional(),
+  })
+  .refine((limits) => Object.keys(limits).length > 0, {
+    error: 'expected at least one of iterations, steps, virtualTime, target',
+  })
+  .describe('What ends the run; the first reached does');
+
+const engine = z.strictObject({
+  runner: z.enum(['onnx', 'eager']).default('onnx').describe('onnx: compiled; eager: TensorFlow.js, operation by operation'),
+  device: z.string().default('cpu').describe('onnx: cpu, webgpu, cuda; eager: cpu, wasm, tensorflow'),
+  threads: z
+    .union([z.literal('auto'), z.int().min(1).max(256)])
+    .default('auto')
+    .describe('Threads of the pool; never changes a bit of the result'),
+});
+
+/** The keys of `data` that go with every dataset. */
+function dataKeys() {
+  return {
+    partition: choice('kind', partitions)
+      .optional()
+      .describe('How training samples go to workers: by default as the data come, else all to all'),
+    batchSize: z
+      .union([z.literal('full'), z.int().min(1)])
+      .optional()
+      .describe('Samples a worker step: 20 by default, full for quadratic'),
+    sampling: z
+      .enum(['uniform', 'epoch'])
+      .default('uniform')
+      .describe('uniform: distinct samples drawn anew each step; epoch: a walk through reshuffled samples'),
+  };
+}
+
+/** The schema over given tables. */
+export function scenarioSchema(tables: Tables) {
+  return z
+    .strictObject({
+      name: z
+        .string()
+        .regex(/^[\w.-]+$/, { error: 'expected letters, digits, dots, dashes and underscores' })
+        .default('scenario')
+        .describe('Names the run directory'),
+      seed: z.int().min(0).default(0).describe('Every random stream of the run follows from it'),
+      data: choice('dataset', tables.datasets, { common: dataKeys() }) as unknown as z.ZodType<DataSettings>,
+      model: z
+        .union([z.enum(names(tables.models)), choice('kind', tables.models) as unknown as z.ZodType<ModelSettings>])
+        .optional()
+        .describe('What is trained: a name, or an object with `kind` and its own keys'),
+      loss: z.enum(names(losses)).optional().describe('By default the one that fits the data'),
+      initial: z.string().optional().describe('A safetensors file that u and all z_j start from'),
+      workers: z.int().min(1).max(100_000).default(4).describe('M'),
+      algorithm: algorithm.prefault({} as never),
+      network: network.prefault({}),
+      monitor: monitor.prefault({}),
+      stop,
+      engine: engine.prefault({}),
+    })
+    .superRefine(checkAcross);
+}
+
+export interface DataSettings {
+  readonly dataset: string;
+  readonly partition?: { readonly kind: keyof typeof partitions };
+  readonly batchSize?: number | 'full';
+  readonly sampling: 'uniform' | 'epoch';
+}
+
+export interface ModelSettings {
+  readonly kind: string;
+}
+
+type ExchangeSettings = z.infer<z.ZodObject<typeof exchange>>;
+export type AlgorithmSettings = ExchangeSettings &
+  { [Method in keyof typeof methods]: { method: Method } & z.infer<(typeof methods)[Method]['options']> }[keyof typeof methods];
+
+/** A parsed scenario: defaults filled in, quantities as numbers. */
+export type Settings = z.infer<ReturnType<typeof scenarioSchema>>;
+
+/** A scenario as one writes it: quantities with units, most keys optional. */
+export type ScenarioInput = z.input<ReturnType<typeof scenarioSchema>>;
+
+export type { LossName, MeasureName };
+
+/** What no key can say alone. */
+function checkAcross(settings: unknown, context: z.core.$RefinementCtx): void {
+  const { workers, algorithm, network: links, stop: limits } = settings as Settings;
+  const refuse = (path: (string | number)[], message: string): void => {
+    context.addIssue({ code: 'custom', path, message });
+  };
+  if (algorithm.quorum !== 'all' && algorithm.quorum > workers) {
+    refuse(['algorithm', 'quorum'], `expected at most ${workers}, the number of workers`);
+  }
+  if (algorithm.coupling === 'jacobi' && algorithm.quorum !== 'all' && algorithm.quorum !== workers) {
+    refuse(['algorithm', 'coupling'], 'jacobi needs quorum: all; choose overlap: true for other quorums');
+  }
+  links.stragglers.forEach((straggler, index) => {
+    straggler.workers.forEach((worker, place) => {
+      if (worker >= workers) {
+        const path = ['network', 'stragglers', index, 'workers', place];
+        refuse(path, `expected a worker from 0 to ${workers - 1}`);
+      }
+    });
+  });
+  const timeless = links.stepTime === 0 && links.latency === 0 && links.bandwidth === 'unlimited';
+  if (timeless && limits.virtualTime !== undefined && limits.iterations === undefined && limits.steps === undefined) {
+    refuse(['stop', 'virtualTime'], 'no virtual time passes without delays; set network.stepTime, or stop.iterations');
+  }
+}

@@ -1,0 +1,76 @@
+/** The tensors of a run's state, by the names of the contract: `u/conv1/weight`, `z0/...`, `v0/...`. */
+import type { ConsensusState } from '../../actors/consensus.js';
+import { consensusName, workerName } from '../../actors/names.js';
+import type { WorkerState } from '../../actors/worker.js';
+import type { Layout } from '../compute/layout.js';
+import { sizeOf } from '../compute/table.js';
+import { BadInput } from '../conditions.js';
+import type { Model } from '../learning/model.js';
+import type { Stream } from '../kernel/streams.js';
+import type { NamedTensor, NamedTensors } from '../record/safetensors.js';
+
+/** u, z_j and v_j, each `[P]`. */
+export interface RunState {
+  readonly u: Float32Array;
+  readonly z: readonly Float32Array[];
+  readonly v: readonly Float32Array[];
+}
+
+/** All start at one point, at rest. */
+export function initialState(start: Float32Array, workers: number): RunState {
+  const z = Array.from({ length: workers }, () => start);
+  return { u: start, z, v: z.map(({ length }) => new Float32Array(length)) };
+}
+
+/** What the actors hold: u of the consensus node, and each worker's last completed step. */
+export function stateOf(states: ReadonlyMap<string, unknown>, workers: number): RunState {
+  const held = Array.from({ length: workers }, (_, worker) => states.get(workerName(worker)) as WorkerState);
+  return {
+    u: (states.get(consensusName) as ConsensusState).u,
+    z: held.map(({ z }) => z),
+    v: held.map(({ v }) => v),
+  };
+}
+
+/** The state as named tensors: u first, then z_j and v_j of each worker. */
+export function nameTensors({ u, z, v }: RunState, layout: Layout): NamedTensors {
+  const vectors: [string, Float32Array][] = [['u', u], ...z.flatMap((zj, worker): [string, Float32Array][] => [
+    [`z${worker}`, zj],
+    [`v${worker}`, v[worker]!],
+  ])];
+  return Object.fromEntries(
+    vectors.flatMap(([prefix, flat]) =>
+      layout.parameters.map(({ name, shape, offset }): [string, NamedTensor] => [
+        `${prefix}/${name}`,
+        { shape, values: flat.subarray(offset, offset + sizeOf(shape)) },
+      ]),
+    ),
+  );
+}
+
+/** First values: uniform in +-1/sqrt(fanIn), parameter after parameter, from one stream. */
+export function drawStart({ parameters }: Model, stream: Stream): Float32Array {
+  return Float32Array.from(
+    parameters.flatMap(({ shape, fanIn }) => {
+      const bound = 1 / Math.sqrt(fanIn);
+      return Array.from({ length: sizeOf(shape) }, () => (2 * stream.double() - 1) * bound);
+    }),
+  );
+}
+
+/** u as `tensors` of `file` hold it, under `u/<layer>/<name>` or `<layer>/<name>`. */
+export function readStart(tensors: NamedTensors, layout: Layout, file: string): Float32Array {
+  const start = new Float32Array(layout.count);
+  for (const { name, shape, offset } of layout.parameters) {
+    const tensor = tensors[`u/${name}`] ?? tensors[name];
+    if (tensor?.shape.join() !== shape.join()) {
+      const found = tensor === undefined ? 'has no such tensor' : `has it with the shape [${tensor.shape.join(', ')}]`;
+      throw new BadInput(`the model needs u/${name} of shape [${shape.join(', ')}], and ${file} ${found}`, {
+        path: ['initial'],
+        remedy: 'give a file written by a run of the same model, such as final.safetensors',
+      });
+    }
+    start.set(tensor.values, offset);
+  }
+  return start;
+}

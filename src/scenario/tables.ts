@@ -1,0 +1,23 @@
+/** The tables that a scenario chooses from, and that a caller of the library may extend. */
+import { datasets } from '../learning/datasets.js';
+import type { DatasetRow } from '../learning/dataset.js';
+import type { ModelRow } from '../learning/model.js';
+import { models } from '../learning/models.js';
+
+/** Rows of one's own, by the names that scenarios then use. */
+export interface Extensions {
+  readonly models?: Readonly<Record<string, ModelRow>>;
+  readonly datasets?: Readonly<Record<string, DatasetRow>>;
+}
+
+export interface Tables {
+  readonly models: Readonly<Record<string, ModelRow>>;
+  readonly datasets: Readonly<Record<string, DatasetRow>>;
+}
+
+export function extendTables(extensions: Extensions = {}): Tables {
+  return {
+    models: { ...models, ...extensions.models },
+    datasets: { ...datasets, ...extensions.datasets },
+  };
+}

@@ -1,0 +1,128 @@
+/** Binds the names of computations to what computes them. */
+import type { Runner } from '../compute/runner.js';
+import type { TensorFunction } from '../compute/tensorFunction.js';
+import type { Engine, Inputs, Tensors } from '../kernel/effects.js';
+import type { Dataset } from '../learning/dataset.js';
+import { batchEvaluation, evaluateSet, type Learner } from '../learning/evaluation.js';
+import type { Assignment } from '../learning/partition.js';
+import { coupling } from '../optimization/coupling.js';
+import type { Rules } from '../optimization/methods.js';
+import { coupledValue, minimiseCoupled, type CoupledProblem } from '../optimization/minimum.js';
+import type { AlgorithmSettings } from './schema.js';
+
+export interface TaskContext {
+  readonly runner: Runner;
+  readonly rules: Rules;
+  readonly learner: Learner;
+  readonly dataset: Dataset;
+  readonly assignment: Assignment;
+  readonly algorithm: AlgorithmSettings;
+  /** What a batch's gradient is a multiple of: 1 for the mean, the batch size of each worker for the sum. */
+  readonly lossScales: readonly number[];
+}
+
+type Task = (inputs: Inputs) => Promise<Tensors>;
+
+/** The engine of a run: tasks by name. `optimality` exists only where the minimum of F can be found. */
+export function bindTasks(context: TaskContext): Engine {
+  const { runner, rules } = context;
+  const run = (definition: TensorFunction): Task => {
+    return (inputs) => runner.call(definition, inputs);
+  };
+  const tasks: Record<string, Task> = {
+    workerStep: run(rules.workerStep),
+    consensusMove: run(rules.consensusMove),
+    ...measureTasks(context),
+  };
+  return {
+    run: ({ task, inputs }) => {
+      const bound = tasks[task];
+      if (bound === undefined) throw new Error(`no computation is named ${task}`);
+      return bound(inputs);
+    },
+  };
+}
+
+/** Tasks of the monitor; each takes `u` `[P]` and `z`, a list of M vectors. */
+function measureTasks(context: TaskContext): Record<string, Task> {
+  const { runner, rules, learner, dataset, assignment, algorithm, lossScales } = context;
+  const { lambda, regularization } = algorithm;
+  const evaluation = batchEvaluation(learner);
+  const couple = coupling(rules.penalty, lambda);
+  const optimum = onceCalled(() => optimality(context));
+  const everything = {
+    train: range(dataset.train.count),
+    test: range(dataset.test?.count ?? 0),
+  };
+  const evaluate =
+    (set: 'train' | 'test'): Task =>
+    async ({ u }) => {
+      const parameters = u as Float32Array;
+      const indices = everything[set];
+      const { loss, errors } = await evaluateSet(runner, evaluation, { parameters, set, indices });
+      const objective = loss + (regularization / 2) * squaredNorm(parameters);
+      return { loss: one(loss), error: one(errors / indices.length), objective: one(objective) };
+    };
+  return {
+    coupling: ({ u, z }) => runner.call(couple, { u: u!, z: z! }),
+    evaluateTrain: evaluate('train'),
+    evaluateTest: evaluate('test'),
+    // F(u, z) = sum_j [ f_j(z_j) + (nu/2) ||z_j||^2 + (1/lambda) phihat(u - z_j) ]
+    splitting: async ({ u, z }) => {
+      const copies = z as readonly Float32Array[];
+      const coupled = runner.call(couple, { u: u!, z: copies });
+      const losses = await Promise.all(
+        copies.map(async (parameters, worker) => {
+          const indices = assignment[worker]!;
+          const { loss } = await evaluateSet(runner, evaluation, { parameters, set: 'train', indices });
+          return (lossScales[worker]! * loss) / indices.length;
+        }),
+      );
+      const { penalty, norms } = await coupled;
+      const sum = losses.reduce((total, loss) => total + loss, 0);
+      return { value: one(sum + (regularization / 2) * norms![0]! + penalty![0]!) };
+    },
+    optimality: ({ u, z }) => {
+      const { problem, value } = optimum();
+      const point = { u: Float64Array.from(u as Float32Array), z: (z as Float32Array[]).map((zj) => Float64Array.from(zj)) };
+      return Promise.resolve({ value: one(coupledValue(problem, point) - value) });
+    },
+  };
+}
+
+/** The coupled problem in float64 and the minimum of F. Only for convex data under the potential quad. */
+function optimality({ dataset, assignment, algorithm, lossScales }: TaskContext): { problem: CoupledProblem; value: number } {
+  const { lambda, eta, regularization } = algorithm;
+  const functions = assignment.map((indices, worker) => {
+    const mean = dataset.convex!(indices);
+    const scale = lossScales[worker]!;
+    if (scale === 1) return mean;
+    const times = (values: Float64Array): Float64Array => values.map((value) => scale * value);
+    return {
+      dimension: mean.dimension,
+      value: (z: Float64Array) => scale * mean.value(z),
+      gradient: (z: Float64Array) => times(mean.gradient(z)),
+      hessian: (z: Float64Array) => times(mean.hessian(z)),
+    };
+  });
+  // (1/lambda) ||w / eta||^2 = (rho/2) ||w||^2
+  const problem = { functions, regularization, coupling: 2 / (lambda * eta * eta) };
+  return { problem, value: minimiseCoupled(problem).value };
+}
+
+function onceCalled<Value>(make: () => Value): () => Value {
+  let made: { value: Value } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
+
+function range(count: number): Int32Array {
+  return Int32Array.from({ length: count }, (_, index) => index);
+}
+
+function one(value: number): Float32Array {
+  return Float32Array.of(value);
+}
+
+function squaredNorm(values: Float32Array): number {
+  return values.reduce((sum, value) => sum + value * value, 0);
+}
