@@ -82,10 +82,8 @@ const dirichlet: PartitionRow<typeof dirichletOptions> = {
       let start = 0;
       for (let worker = 0; worker < workers; worker += 1) {
         cumulative += shares[worker]!;
-        const end =
-          worker === workers - 1
-            ? members.length
-            : Math.min(members.length, Math.floor(cumulative * members.length + offset));
+        const last = worker === workers - 1; // where the shares sum to 1 but for rounding
+        const end = last ? members.length : Math.floor(Math.min(cumulative, 1) * members.length + offset);
         parts[worker]!.push(members.subarray(start, end));
         start = end;
       }

@@ -115,8 +115,8 @@ describe('minimiseCoupled', () => {
     );
   });
 
-  it('is far from a start where full Newton steps diverge', () => {
-    // sqrt(1 + (z - 20)^2): from 0 the Newton step overshoots to -8000 and beyond.
+  it('finds the minimum from a start where full Newton steps diverge', () => {
+    // sqrt(1 + (z - 20)^2): from 0 the Newton step overshoots to 8000, and the next ones further.
     const f: ConvexFunction = {
       dimension: 1,
       value: ([z]) => Math.sqrt(1 + (z! - 20) * (z! - 20)),

@@ -15,7 +15,15 @@ const ofOne = (name: string, f: One, [low, high]: Range = [-2, 2], options: Opti
     options,
   );
 
-const ofTwo = (name: string, f: Two, [a, b]: readonly [Range, Range] = [[-2, 2], [-2, 2]], options: Options = {}): Case =>
+const ofTwo = (
+  name: string,
+  f: Two,
+  [a, b]: readonly [Range, Range] = [
+    [-2, 2],
+    [-2, 2],
+  ],
+  options: Options = {},
+): Case =>
   row(
     name,
     {
@@ -106,25 +114,60 @@ const arithmetic: readonly Case[] = [
   ofTwo('add', (a, b) => a.add(b)),
   ofTwo('sub', (a, b) => a.sub(b)),
   ofTwo('mul', (a, b) => a.mul(b)),
-  ofTwo('div', (a, b) => a.div(b), [[-2, 2], [0.5, 2]]),
-  ofTwo('divNoNan', (a, b) => a.divNoNan(b), [[-2, 2], [0.5, 2]]),
+  ofTwo('div', (a, b) => a.div(b), [
+    [-2, 2],
+    [0.5, 2],
+  ]),
+  ofTwo('divNoNan', (a, b) => a.divNoNan(b), [
+    [-2, 2],
+    [0.5, 2],
+  ]),
   ofTwo('maximum', (a, b) => a.maximum(b)),
   ofTwo('minimum', (a, b) => a.minimum(b)),
-  ofTwo('pow', (a, b) => a.pow(b), [[0.5, 2], [-2, 2]]),
+  ofTwo('pow', (a, b) => a.pow(b), [
+    [0.5, 2],
+    [-2, 2],
+  ]),
   ofTwo('squaredDifference', (a, b) => a.squaredDifference(b)),
   ofTwo('atan2', (a, b) => tf.atan2(a, b)),
-  ofTwo('mod', (a, b) => a.mod(b), [[-9, 9], [1, 3]]),
-  ofTwo('mod of a negative divisor', (a, b) => a.mod(b.neg()), [[-9, 9], [1, 3]]),
-  ofTwo('floorDiv', (a, b) => a.floorDiv(b), [[-9, 9], [1, 3]], none),
-  ofTwo('prelu', (x, alpha) => (alpha.rank > x.rank ? alpha : tf.prelu(x, alpha))),
+  ofTwo('mod', (a, b) => a.mod(b), [
+    [-9, 9],
+    [1, 3],
+  ]),
+  ofTwo('mod of a negative divisor', (a, b) => a.mod(b.neg()), [
+    [-9, 9],
+    [1, 3],
+  ]),
+  ofTwo(
+    'floorDiv',
+    (a, b) => a.floorDiv(b),
+    [
+      [-9, 9],
+      [1, 3],
+    ],
+    none,
+  ),
   row(
-    'numbers that change nothing, and some that do',
-    { x: spread([2, 3]) },
-    ({ x }) => [
-      ...[x!.add(0), x!.sub(0), x!.mul(1), x!.div(1), tf.zeros([2, 3]).add(x!), tf.scalar(0).sub(x!), tf.scalar(1).div(x!)],
-      ...[x!.add(tf.zeros([4, 2, 3])), x!.mul(tf.ones([4, 1, 1])), tf.sub(x!.transpose(), tf.zeros([3, 2]))],
+    'prelu',
+    { x: spread([2, 3, 4]), slope: spread([4], 0, 1), slopes: spread([4, 3, 2], 0, 1) },
+    ({ x, slope, slopes }) => [
+      tf.prelu(x!, slope!),
+      tf.prelu(x!.transpose([2, 1, 0]), slopes!),
+      tf.prelu(x!.transpose([2, 1, 0]), slope!.slice([0], [2])),
     ],
   ),
+  row('numbers that change nothing, and some that do', { x: spread([2, 3]) }, ({ x }) => [
+    ...[
+      x!.add(0),
+      x!.sub(0),
+      x!.mul(1),
+      x!.div(1),
+      tf.zeros([2, 3]).add(x!),
+      tf.scalar(0).sub(x!),
+      tf.scalar(1).div(x!),
+    ],
+    ...[x!.add(tf.zeros([4, 2, 3])), x!.mul(tf.ones([4, 1, 1])), tf.sub(x!.transpose(), tf.zeros([3, 2]))],
+  ]),
   row('addN', { a: spread([2, 3, 4]), b: spread([2, 4, 3]), c: spread([2, 3, 4], 0, 1) }, ({ a, b, c }) => [
     tf.addN([a!, b!.transpose([0, 2, 1]), c!]),
     tf.addN([a!.transpose([2, 1, 0]), a!.transpose([2, 1, 0])]),
@@ -143,12 +186,23 @@ const wholeNumbers: readonly Case[] = [
     'arithmetic of whole numbers',
     { a: whole([2, 4], [7, -7, 7, -7, 6, -6, 0, 5]), b: whole([2, 4], [2, 2, -2, -2, 3, 3, 5, -5]) },
     ({ a, b }) => ({
-      ...{ add: a!.add(b!), sub: a!.sub(b!), mul: a!.mul(b!), div: a!.div(b!), floorDiv: a!.floorDiv(b!), mod: a!.mod(b!) },
+      ...{
+        add: a!.add(b!),
+        sub: a!.sub(b!),
+        mul: a!.mul(b!),
+        div: a!.div(b!),
+        floorDiv: a!.floorDiv(b!),
+        mod: a!.mod(b!),
+      },
       ...{ maximum: a!.maximum(b!), minimum: a!.minimum(b!), squaredDifference: a!.squaredDifference(b!) },
       ...{ abs: a!.abs(), neg: a!.neg(), sign: a!.sign(), square: a!.square(), round: a!.round(), step: a!.step() },
       ...{ relu: a!.relu(), clip: a!.clipByValue(-3, 5), addN: tf.addN([a!, b!, a!]), exp: a!.exp() },
       ...{ mixed: a!.mul(0.5).add(b!), divided: a!.toFloat().div(b!), where: tf.where(a!.greater(b!), a!, b!) },
-      ...{ truncated: a!.div(tf.scalar(2)).toInt(), scalar: a!.add(tf.scalar(3, 'int32')), zero: a!.sub(tf.scalar(0, 'int32')) },
+      ...{
+        truncated: a!.div(tf.scalar(2)).toInt(),
+        scalar: a!.add(tf.scalar(3, 'int32')),
+        zero: a!.sub(tf.scalar(0, 'int32')),
+      },
     }),
     none,
   ),

@@ -11,9 +11,20 @@ const over = (name: string, f: Reduction, options: Parameters<typeof row>[3] = {
     ({ x, thin, s }) => {
       const turned = x!.transpose([2, 0, 1]);
       return {
-        ...{ all: f(x!), first: f(x!, 0), last: f(x!, -1), two: f(x!, [0, 2]), kept: f(x!, 1, true), keptAll: f(x!, undefined, true) },
+        ...{
+          all: f(x!),
+          first: f(x!, 0),
+          last: f(x!, -1),
+          two: f(x!, [0, 2]),
+          kept: f(x!, 1, true),
+          keptAll: f(x!, undefined, true),
+        },
         ...{ turnedFirst: f(turned, 0), turnedTwo: f(turned, [2, 0]), turnedKept: f(turned, [1], true) },
-        ...{ turnedBack: f(turned, 1).transpose(), thin: f(thin!, 1), thinTurned: f(thin!.transpose([1, 2, 0]), [0, 2]) },
+        ...{
+          turnedBack: f(turned, 1).transpose(),
+          thin: f(thin!, 1),
+          thinTurned: f(thin!.transpose([1, 2, 0]), [0, 2]),
+        },
         scalar: f(s!),
         used: turned.sub(f(turned, [0, 1], true)),
       };
@@ -50,7 +61,11 @@ export const reductionCases: readonly Case[] = [
     { n: whole([2, 3], [1, -2, 3, 4, 5, -6]) },
     ({ n }) => ({
       ...{ sum: n!.sum(0), mean: n!.mean(), max: n!.max(1), min: n!.min(), prod: n!.prod(0), cumsum: n!.cumsum(1) },
-      ...{ count: n!.greater(0).sum(), product: n!.greater(-9).prod(), meanOfConditions: n!.greater(0).toFloat().mean() },
+      ...{
+        count: n!.greater(0).sum(),
+        product: n!.greater(-9).prod(),
+        meanOfConditions: n!.greater(0).toFloat().mean(),
+      },
       ...{ argMax: n!.argMax(1), meanOfScalar: tf.mean(n!.max()), top: tf.topk(n!, 2).values },
     }),
     { gradients: 'none' },
@@ -68,10 +83,15 @@ export const reductionCases: readonly Case[] = [
     ...[x!.cumsum(0), x!.cumsum(-1, true), x!.cumsum(1, false, true), x!.cumsum(1, true, true)],
     ...[x!.transpose([2, 0, 1]).cumsum(0), x!.transpose([2, 0, 1]).cumsum(2, true, true)],
   ]),
-  row('topk', { x: spread([2, 3, 5]) }, ({ x }) => {
-    const [plain, turned] = [tf.topk(x!, 3), tf.topk(x!.transpose([0, 2, 1]), 2)];
-    return [plain.values, plain.indices, turned.values, turned.indices];
-  }, { gradients: 'none' }),
+  row(
+    'topk',
+    { x: spread([2, 3, 5]) },
+    ({ x }) => {
+      const [plain, turned] = [tf.topk(x!, 3), tf.topk(x!.transpose([0, 2, 1]), 2)];
+      return [plain.values, plain.indices, turned.values, turned.indices];
+    },
+    { gradients: 'none' },
+  ),
   row('softmax and logSoftmax of transposed tensors', { x: spread([2, 3, 4]) }, ({ x }) => [
     tf.softmax(x!.transpose([0, 2, 1])),
     tf.logSoftmax(x!.transpose([2, 1, 0])),

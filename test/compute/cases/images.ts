@@ -1,0 +1,354 @@
+/** Cases of rules for images: convolutions, pooling, normalization, resizing. */
+import * as tf from '@tensorflow/tfjs';
+import { numbers, row, spread, whole, type Case, type CaseInput } from './case.js';
+
+type Pad = 'same' | 'valid' | number | tf.backend_util.ExplicitPadding;
+type Pair = [number, number];
+
+const images = (x: tf.Tensor | undefined): tf.Tensor4D => x as tf.Tensor4D;
+const none = { gradients: 'none' } as const;
+
+interface Convolution {
+  readonly image: CaseInput;
+  readonly filter: CaseInput;
+  readonly strides: number | Pair;
+  readonly pad: Pad;
+}
+
+const convolution = (name: string, { image, filter, strides, pad }: Convolution): Case =>
+  row(`conv2d ${name}`, { image, filter }, ({ image: x, filter: w }) => tf.conv2d(images(x), images(w), strides, pad));
+
+const convolutions: readonly Case[] = [
+  convolution('valid', { image: spread([2, 5, 6, 3]), filter: spread([3, 2, 3, 4]), strides: 1, pad: 'valid' }),
+  convolution('same', { image: spread([2, 5, 6, 3]), filter: spread([3, 2, 3, 4]), strides: 1, pad: 'same' }),
+  convolution('of one channel', {
+    image: spread([2, 6, 5, 1]),
+    filter: spread([3, 3, 1, 2]),
+    strides: 1,
+    pad: 'valid',
+  }),
+  convolution('with strides', { image: spread([2, 7, 6, 2]), filter: spread([3, 3, 2, 3]), strides: 2, pad: 'valid' }),
+  convolution('with strides that skip the end', {
+    image: spread([1, 8, 9, 2]),
+    filter: spread([2, 3, 2, 3]),
+    strides: [3, 2],
+    pad: 'valid',
+  }),
+  convolution('same with strides', {
+    image: spread([2, 7, 6, 2]),
+    filter: spread([3, 2, 2, 3]),
+    strides: [2, 3],
+    pad: 'same',
+  }),
+  convolution('with a border of 2', { image: spread([1, 4, 5, 2]), filter: spread([3, 3, 2, 2]), strides: 2, pad: 2 }),
+  convolution('with a border of its own on every side', {
+    ...{ image: spread([1, 4, 5, 2]), filter: spread([2, 3, 2, 2]), strides: 1 },
+    pad: [
+      [0, 0],
+      [1, 0],
+      [2, 1],
+      [0, 0],
+    ],
+  }),
+  convolution('1 x 1', { image: spread([2, 3, 4, 3]), filter: spread([1, 1, 3, 5]), strides: 1, pad: 'valid' }),
+  convolution('over the whole image', {
+    image: spread([2, 3, 4, 3]),
+    filter: spread([3, 4, 3, 5]),
+    strides: 1,
+    pad: 'valid',
+  }),
+  row(
+    'conv2d with dilation',
+    { x: spread([2, 7, 8, 2]), w: spread([3, 2, 2, 3]) },
+    ({ x, w }) => [
+      tf.conv2d(images(x), images(w), 1, 'valid', 'NHWC', 2),
+      tf.conv2d(images(x), images(w), 1, 'same', 'NHWC', [2, 3]),
+    ],
+    none,
+  ),
+  row(
+    'conv2d with the last windows hanging over',
+    { x: spread([1, 6, 6, 1]), w: spread([3, 3, 1, 2]) },
+    ({ x, w }) => tf.conv2d(images(x), images(w), 2, 1, 'NHWC', 1, 'ceil'),
+    none,
+  ),
+  row('conv2d in NCHW', { x: spread([2, 3, 5, 6]), w: spread([3, 2, 3, 4]) }, ({ x, w }) => [
+    tf.conv2d(images(x), images(w), 1, 'same', 'NCHW'),
+    tf.conv2d(images(x), images(w), 2, 'valid', 'NCHW').relu().mean([2, 3]),
+  ]),
+  row('conv2d of transposed images and filters', { x: spread([3, 6, 5, 2]), w: spread([4, 3, 2, 3]) }, ({ x, w }) =>
+    tf.conv2d(images(x!.transpose([3, 1, 2, 0])), images(w!.transpose([1, 2, 3, 0])), 1, 'valid'),
+  ),
+  row('conv1d', { x: spread([2, 7, 3]), w: spread([3, 3, 4]) }, ({ x, w }) =>
+    tf.conv1d(x as tf.Tensor3D, w as tf.Tensor3D, 2, 'same'),
+  ),
+  row(
+    'conv2dTranspose',
+    { x: spread([2, 3, 4, 3]), w: spread([3, 2, 2, 3]) },
+    ({ x, w }) => [
+      tf.conv2dTranspose(images(x), images(w), [2, 7, 10, 2], [2, 3], 'same').slice([0, 0, 0, 0], [2, 5, 8, 2]),
+      tf.conv2dTranspose(images(x), images(w), [2, 5, 5, 2], 1, 'valid'),
+    ],
+    none,
+  ),
+  row(
+    'conv2d, bias, mean over axes, reshape',
+    { x: spread([2, 5, 6, 2]), w: spread([2, 2, 2, 3]), bias: spread([3]) },
+    ({ x, w, bias }) => {
+      const y = tf.conv2d(images(x), images(w), 1, 'valid').add(bias!);
+      return {
+        ...{ sum: y, mean: y.mean([1, 2]).reshape([6]), channels: y.mean([0, 1, 2]), flat: y.reshape([2, 60]).tanh() },
+        ...{
+          turned: y.transpose([0, 3, 1, 2]).reshape([2, 60]),
+          normal: y.sub(y.mean(3, true)).div(y.square().mean(3, true).add(1)),
+        },
+      };
+    },
+  ),
+  row(
+    'concat, slice and pad of conv2d',
+    { x: spread([2, 4, 5, 2]), w: spread([2, 2, 2, 3]), v: spread([2, 2, 2, 2]) },
+    ({ x, w, v }) => {
+      const [a, b] = [tf.conv2d(images(x), images(w), 1, 'same'), tf.conv2d(images(x), images(v), 1, 'same').relu()];
+      return [
+        tf.concat([a, b, x!], 3),
+        tf.concat([x!, b], 1),
+        a.slice([0, 1, 1, 0], [2, 2, 3, 2]),
+        b.pad([
+          [0, 0],
+          [1, 0],
+          [0, 2],
+          [1, 1],
+        ]),
+        tf.stack([b, x!], 0).sum(2),
+        a.gather(tf.tensor1d([2, 0], 'int32'), 3),
+        b.tile([1, 2, 1, 1]).reverse(2),
+      ];
+    },
+  ),
+  row(
+    'two layers of convolution',
+    { x: spread([2, 8, 8, 1]), w: spread([3, 3, 1, 2]), v: spread([2, 2, 2, 3]), b: spread([2]) },
+    ({ x, w, v, b }) => {
+      const first = tf.conv2d(images(x), images(w), 1, 'valid').add(b!).relu<tf.Tensor4D>();
+      return tf
+        .conv2d(tf.maxPool(first, 2, 2, 'valid'), images(v), 1, 'valid')
+        .relu()
+        .reshape([2, 12]);
+    },
+  ),
+  row(
+    'fused conv2d',
+    { x: spread([2, 4, 5, 2]), filter: spread([2, 3, 2, 3]), bias: spread([3]), slope: spread([3], 0, 1) },
+    ({ x, filter, bias, slope }) => {
+      const common = { x: images(x), filter: images(filter), strides: 1, pad: 'same' as const };
+      return {
+        linear: tf.fused.conv2d({ ...common, bias: bias! }),
+        relu: tf.fused.conv2d({ ...common, bias: bias!, activation: 'relu' }),
+        prelu: tf.fused.conv2d({ ...common, bias: bias!, activation: 'prelu', preluActivationWeights: slope! }),
+        bare: tf.fused.conv2d(common),
+      };
+    },
+  ),
+];
+
+const depthwise: readonly Case[] = [
+  ...(
+    [
+      ['valid', 1],
+      ['same', 1],
+      ['same', 2],
+      ['valid', 2],
+    ] as const
+  ).map(([pad, strides]) =>
+    row(`depthwiseConv2d ${pad}, stride ${strides}`, { x: spread([2, 6, 7, 3]), w: spread([3, 2, 3, 2]) }, ({ x, w }) =>
+      tf.depthwiseConv2d(images(x), images(w), strides, pad),
+    ),
+  ),
+  row(
+    'depthwiseConv2d with dilation',
+    { x: spread([2, 6, 7, 3]), w: spread([3, 2, 3, 1]) },
+    ({ x, w }) => tf.depthwiseConv2d(images(x), images(w), 1, 'valid', 'NHWC', 2),
+    none,
+  ),
+  row('separableConv2d', { x: spread([2, 5, 5, 2]), w: spread([3, 3, 2, 2]), p: spread([1, 1, 4, 3]) }, ({ x, w, p }) =>
+    tf.separableConv2d(images(x), images(w), p as tf.Tensor4D, 1, 'same'),
+  ),
+  row(
+    'fused depthwiseConv2d',
+    { x: spread([2, 4, 5, 2]), filter: spread([2, 3, 2, 2]), bias: spread([4]) },
+    ({ x, filter, bias }) =>
+      tf.fused.depthwiseConv2d({
+        x: images(x),
+        filter: images(filter),
+        strides: 1,
+        pad: 'same',
+        bias: bias!,
+        activation: 'relu6',
+      }),
+  ),
+];
+
+/** avgPool as a sum over the window divided by the number of pixels in it: right where TensorFlow.js is not. */
+function averages(x: tf.Tensor, size: Pair, strides: number | Pair, pad: Pad): tf.Tensor {
+  const window = tf.ones([...size, x.shape[3]!, 1]) as tf.Tensor4D;
+  const sums = (values: tf.Tensor) => tf.depthwiseConv2d(images(values), window, strides, pad as 'same');
+  return sums(x).div(sums(tf.ones(x.shape)));
+}
+
+const pooling: readonly Case[] = [
+  row('maxPool of windows that tile', { x: spread([2, 4, 6, 3]) }, ({ x }) => [
+    tf.maxPool(images(x), 2, 2, 'valid'),
+    tf.maxPool(images(x!.transpose([0, 2, 1, 3])), 2, 2, 'same'),
+  ]),
+  row('maxPool of other windows', { x: spread([2, 5, 7, 3]) }, ({ x }) => [
+    tf.maxPool(images(x), 3, 1, 'valid'),
+    tf.maxPool(images(x), [2, 3], [1, 2], 'same'),
+    tf.maxPool(images(x), 3, 2, 'same'),
+    tf.maxPool(images(x), 2, 2, 'valid'),
+    tf.maxPool(images(x), 2, 3, 'valid'),
+    tf.maxPool(images(x), 3, 3, 1),
+    tf.maxPool(images(x), [1, 2], [1, 2], 'valid'),
+    tf.maxPool(images(x), [5, 7], 1, 'valid'),
+  ]),
+  row(
+    'maxPool sends the gradient to the first of equals',
+    {
+      x: numbers([1, 4, 4, 1], [1, 1, 0, 2, 1, 1, 2, 2, 0, 0, 3, 1, 0, 0, 1, 3]),
+      flat: numbers([1, 4, 4, 1], Array<number>(16).fill(0)),
+    },
+    ({ x, flat }) => [
+      tf.maxPool(images(x), 2, 2, 'valid'),
+      tf.maxPool(images(x), 3, 1, 'valid'),
+      tf.maxPool(images(x), 3, 2, 'same'),
+      tf.maxPool(images(flat), 2, 2, 'valid'),
+      tf.maxPool(images(flat), 3, 1, 'same'),
+    ],
+  ),
+  row('relu and maxPool, where zeros tie', { x: spread([1, 6, 6, 2]) }, ({ x }) =>
+    tf.maxPool(images(x!.relu()), 2, 2, 'valid'),
+  ),
+  row('avgPool', { x: spread([2, 5, 6, 3]) }, ({ x }) => [
+    tf.avgPool(images(x), 2, 2, 'valid'),
+    tf.avgPool(images(x), [3, 2], [1, 2], 'valid'),
+    tf.avgPool(images(x!.transpose([0, 2, 1, 3])), 3, 1, 'valid'),
+  ]),
+  row(
+    'avgPool with a border',
+    { x: spread([2, 5, 6, 3]) },
+    ({ x }) => [
+      tf.avgPool(images(x), 3, 1, 'same'),
+      tf.avgPool(images(x), [2, 3], 2, 'same'),
+      tf.avgPool(images(x), 3, 2, 1),
+    ],
+    {
+      gradientOracle: ({ x }) => [
+        averages(x!, [3, 3], 1, 'same'),
+        averages(x!, [2, 3], 2, 'same'),
+        averages(x!, [3, 3], 2, 1),
+      ],
+    },
+  ),
+  row(
+    'pooling with the last windows hanging over',
+    { x: spread([1, 6, 7, 2]) },
+    ({ x }) => [tf.maxPool(images(x), 2, 3, 1, 'ceil'), tf.avgPool(images(x), 3, 2, 1, 'ceil')],
+    none,
+  ),
+];
+
+/** Linear interpolation of [n] places to [m], TensorFlow's half-pixel way, as a matrix [m, n]. */
+function halfPixelMatrix(m: number, n: number): tf.Tensor2D {
+  const rows = Array.from({ length: m }, (_, row) => {
+    const place = Math.min(Math.max(((row + 0.5) * n) / m - 0.5, 0), n - 1);
+    return Array.from({ length: n }, (__, column) => Math.max(0, 1 - Math.abs(place - column)));
+  });
+  return tf.tensor2d(rows);
+}
+
+const interpolated = (x: tf.Tensor, [height, width]: Pair): tf.Tensor => {
+  const [batch, oldHeight, oldWidth, channels] = x.shape as [number, number, number, number];
+  const rows = tf.matMul(
+    tf.tile(halfPixelMatrix(height, oldHeight).expandDims(0), [batch, 1, 1]),
+    x.reshape([batch, oldHeight, -1]),
+  );
+  const turned = rows
+    .reshape([batch, height, oldWidth, channels])
+    .transpose([0, 2, 1, 3])
+    .reshape([batch, oldWidth, -1]);
+  const columns = tf.matMul(tf.tile(halfPixelMatrix(width, oldWidth).expandDims(0), [batch, 1, 1]), turned);
+  return columns.reshape([batch, width, height, channels]).transpose([0, 2, 1, 3]);
+};
+
+const sizes: readonly Pair[] = [
+  [7, 9],
+  [3, 2],
+  [4, 6],
+  [1, 1],
+];
+
+const resizing: readonly Case[] = [
+  row('resizeNearestNeighbor', { x: spread([2, 4, 6, 3]), n: whole([1, 2, 2, 1], [1, 2, 3, 4]) }, ({ x, n }) => [
+    ...sizes.map((size) => tf.image.resizeNearestNeighbor(images(x), size)),
+    ...sizes.map((size) => tf.image.resizeNearestNeighbor(images(x!.transpose([0, 2, 1, 3])), size, true)),
+    tf.image.resizeNearestNeighbor(images(n), [3, 4]),
+  ]),
+  row(
+    'resizeNearestNeighbor of half pixels',
+    { x: spread([2, 4, 6, 3]) },
+    ({ x }) => sizes.map((size) => tf.image.resizeNearestNeighbor(images(x), size, false, true)),
+    none,
+  ),
+  row('resizeBilinear of square images', { x: spread([2, 5, 5, 3]) }, ({ x }) => [
+    ...sizes.map((size) => tf.image.resizeBilinear(images(x), size)),
+    ...sizes.map((size) => tf.image.resizeBilinear(images(x!.transpose([0, 2, 1, 3])), size, true)),
+  ]),
+  row(
+    'resizeBilinear of half pixels',
+    { x: spread([2, 4, 6, 3]) },
+    ({ x }) => sizes.map((size) => tf.image.resizeBilinear(images(x), size, false, true)),
+    { gradientOracle: ({ x }) => sizes.map((size) => interpolated(x!, size)) },
+  ),
+];
+
+const normalization: readonly Case[] = [
+  row(
+    'batchNorm',
+    {
+      x: spread([2, 3, 4, 2]),
+      mean: spread([2]),
+      variance: spread([2], 0.5, 2),
+      offset: spread([2], -2, 2, 1),
+      scale: spread([2], 0.5, 2, 1),
+    },
+    ({ x, mean, variance, offset, scale }) => {
+      const norm = (values: tf.Tensor, ...rest: [tf.Tensor1D?, tf.Tensor1D?, number?]) =>
+        tf.batchNorm(values, mean as tf.Tensor1D, variance as tf.Tensor1D, ...rest);
+      return {
+        all: norm(x!, offset as tf.Tensor1D, scale as tf.Tensor1D, 0.01),
+        turned: norm(x!.transpose([2, 0, 1, 3]), offset as tf.Tensor1D, scale as tf.Tensor1D),
+        bare: norm(x!),
+      };
+    },
+  ),
+  row(
+    'batchNorm of rows',
+    { x: spread([5, 3]), offset: spread([3]), scale: spread([3], 0.5, 2) },
+    ({ x, offset, scale }) => {
+      const { mean, variance } = tf.moments(x!, 0);
+      return tf.batchNorm2d(
+        x as tf.Tensor2D,
+        mean as tf.Tensor1D,
+        variance as tf.Tensor1D,
+        offset as tf.Tensor1D,
+        scale as tf.Tensor1D,
+      );
+    },
+  ),
+  row('localResponseNormalization', { x: spread([2, 3, 2, 6]) }, ({ x }) => [
+    tf.localResponseNormalization(images(x), 2, 1, 0.5, 0.75),
+    tf.localResponseNormalization(images(x!.transpose([0, 2, 1, 3])), 1, 0.5, 1, 0.5),
+  ]),
+];
+
+export const imageCases: readonly Case[] = [...convolutions, ...depthwise, ...pooling, ...resizing, ...normalization];

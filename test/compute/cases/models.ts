@@ -1,0 +1,96 @@
+/** Cases of whole worker steps: every model with its losses, forward, backward, momentum and penalty. */
+import { layoutOf } from '../../../src/compute/layout.js';
+import { losses, type LossName } from '../../../src/learning/losses.js';
+import { models } from '../../../src/learning/models.js';
+import type { Model } from '../../../src/learning/model.js';
+import { potentials } from '../../../src/optimization/potentials.js';
+import { workerStep } from '../../../src/optimization/workerStep.js';
+import { numbers, spread, whole, type Case } from './case.js';
+
+interface Problem {
+  readonly model: Model;
+  readonly rowShape: readonly number[];
+  readonly outputs: number;
+  readonly batch: number;
+  readonly loss: LossName;
+  readonly gradient: 'mean' | 'sum';
+}
+
+/** One step of a worker at arbitrary parameters, with momentum and every term of Delta. */
+function step(name: string, { model, rowShape, outputs, batch, loss, gradient }: Problem): Case {
+  const layout = layoutOf(model.parameters);
+  const classes = losses[loss].targets === 'classes';
+  const targetShape = classes ? [] : [outputs];
+  const definition = workerStep({
+    penalty: { potential: potentials.quad, eta: 0.5, layout },
+    sampleLosses: (parameters, inputs, targets) => losses[loss].perSample(model.apply(parameters, inputs), targets),
+    batch: {
+      inputs: { shape: [null, ...rowShape], dtype: 'float32' },
+      targets: { shape: [null, ...targetShape], dtype: classes ? 'int32' : 'float32' },
+    },
+    ...{ gradient, lambda: 0.3, momentum: 0.9, regularization: 0.01 },
+  });
+  const vector = [layout.count];
+  const labels = Array.from({ length: batch }, (_, index) => index % Math.max(outputs, 2));
+  return {
+    name: `the worker step of ${name} with ${loss}, ${gradient}`,
+    inputs: {
+      ...{ z: spread(vector, -0.3, 0.3, 1), v: spread(vector, -0.1, 0.1, 2), u: spread(vector, -0.3, 0.3, 3) },
+      sigma: numbers([1], [0.125]),
+      inputs: spread([batch, ...rowShape], 0, 1),
+      targets: classes ? whole([batch], labels) : spread([batch, ...targetShape]),
+    },
+    evaluate: definition.evaluate,
+    gradients: 'none',
+  };
+}
+
+const image = { rowShape: [28, 28, 1], outputs: 10 };
+const features = { rowShape: [6], outputs: 3 };
+
+export const modelCases: readonly Case[] = [
+  step('lenet5', {
+    model: models.lenet5.build({}, image),
+    ...image,
+    batch: 2,
+    loss: 'cross-entropy',
+    gradient: 'mean',
+  }),
+  step('lenet5 with a head', {
+    model: models.lenet5.build({ head: 7 }, { rowShape: [16, 20, 3], outputs: 4 }),
+    ...{ rowShape: [16, 20, 3], outputs: 4, batch: 3, loss: 'squared-error', gradient: 'sum' },
+  }),
+  step('mlp', {
+    model: models.mlp.build({ hidden: [5, 4] }, features),
+    ...features,
+    batch: 7,
+    loss: 'cross-entropy',
+    gradient: 'sum',
+  }),
+  step('mlp', {
+    model: models.mlp.build({ hidden: [5] }, features),
+    ...features,
+    batch: 4,
+    loss: 'squared-error',
+    gradient: 'mean',
+  }),
+  step('softmax', {
+    model: models.softmax.build({}, features),
+    ...features,
+    batch: 5,
+    loss: 'cross-entropy',
+    gradient: 'mean',
+  }),
+  step('softmax of one output', {
+    model: models.softmax.build({}, { rowShape: [6], outputs: 1 }),
+    ...{ rowShape: [6], outputs: 1, batch: 5, loss: 'cross-entropy', gradient: 'mean' },
+  }),
+  step('vector', {
+    model: models.vector.build({}, { rowShape: [3, 4], outputs: 3 }),
+    ...{ rowShape: [3, 4], outputs: 3, batch: 5, loss: 'squared-error', gradient: 'sum' },
+  }),
+  step('vector of classes', {
+    model: models.vector.build({}, { rowShape: [4], outputs: 1 }),
+    ...{ rowShape: [4], outputs: 1, batch: 5, loss: 'cross-entropy', gradient: 'mean' },
+  }),
+];
