@@ -76,7 +76,11 @@ function deliver(
   const arrival = facts as Facts & Arrival;
   const copies = before.copies.with(arrival.worker, tensors!['z']!);
   const { worker, step, version } = arrival;
-  const told = tellSlowest(options, { ...before, copies, arrived: [...before.arrived, { worker, step, version }] }, facts);
+  const told = tellSlowest(
+    options,
+    { ...before, copies, arrived: [...before.arrived, { worker, step, version }] },
+    facts,
+  );
   if (told.state.arrived.length < options.quorum) return told;
   return { state: told.state, effects: [...told.effects, startMove(options, told.state)] };
 }
@@ -100,7 +104,11 @@ function move(before: ConsensusState, { facts, tensors }: Message): Transition<C
   const u = tensors!['u']!;
   const arrived = inWorkerOrder(before.arrived);
   const replies = arrived.map(({ worker }): Effect => {
-    return { effect: 'send', to: workerName(worker), message: { kind: 'reply', facts: { worker, version }, tensors: { u } } };
+    return {
+      effect: 'send',
+      to: workerName(worker),
+      message: { kind: 'reply', facts: { worker, version }, tensors: { u } },
+    };
   });
   const staleness = arrived.map((arrival) => [arrival.worker, before.version - arrival.version]);
   const observation = { kind: 'move', facts: { version, staleness }, tensors: { u } };
@@ -111,18 +119,18 @@ function move(before: ConsensusState, { facts, tensors }: Message): Transition<C
 }
 
 /** Notes how far a worker is; when the slowest has gained, and workers must know, tells them. */
-function tellSlowest(
-  { staleness }: ConsensusOptions,
-  state: ConsensusState,
-  facts: Facts,
-): Transition<ConsensusState> {
+function tellSlowest({ staleness }: ConsensusOptions, state: ConsensusState, facts: Facts): Transition<ConsensusState> {
   if (!staleness) return { state, effects: [] };
   const { worker, step } = facts as Facts & { worker: number; step: number };
   const progress = state.progress.with(worker, Math.max(state.progress[worker]!, step));
   const slowest = Math.min(...progress);
   const gained = slowest > Math.min(...state.progress);
   const tell = (_: number, index: number): Effect => {
-    return { effect: 'send', to: workerName(index), message: { kind: 'slowest', facts: { worker: index, step: slowest } } };
+    return {
+      effect: 'send',
+      to: workerName(index),
+      message: { kind: 'slowest', facts: { worker: index, step: slowest } },
+    };
   };
   return { state: { ...state, progress }, effects: gained ? progress.map(tell) : [] };
 }
@@ -130,4 +138,3 @@ function tellSlowest(
 function inWorkerOrder(arrived: readonly Arrival[]): Arrival[] {
   return [...arrived].sort((a, b) => a.worker - b.worker);
 }
-

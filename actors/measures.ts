@@ -3,7 +3,7 @@
  * `evaluated`, an output of a computation over u and all z_j, or `observed`, read off what the monitor saw.
  */
 import type { Context, Measurement } from '../src/kernel/effects.js';
-import type { MonitorState } from './monitor.js';
+import type { MonitorState } from './view.js';
 
 /** The computations that measures ask for. Each takes `u` `[P]` and `z` `[M, P]`. */
 export type MeasureTask = 'coupling' | 'evaluateTrain' | 'evaluateTest' | 'splitting' | 'optimality';

@@ -4,6 +4,7 @@
  */
 import type { Behaviour, Context, Effect, Facts, Message, Pending, Transition } from '../src/kernel/effects.js';
 import { measures, rowsOf, type MeasureName, type MeasureRow, type MeasureTask } from './measures.js';
+import type { MonitorState, WorkerView } from './view.js';
 
 export interface MonitorOptions {
   /** M */
@@ -13,26 +14,6 @@ export interface MonitorOptions {
   /** Moves of u between two measurements. */
   readonly every: number;
   readonly measures: readonly MeasureName[];
-}
-
-/** What the monitor knows of one worker. */
-export interface WorkerView {
-  readonly z: Float32Array;
-  /** Mean loss of the last batch. */
-  readonly loss: number | undefined;
-  /** Virtual time spent in completed steps. */
-  readonly busyNs: number;
-  /** Start and end of the step that runs. */
-  readonly startedNs: number | undefined;
-  readonly endsNs: number;
-}
-
-export interface MonitorState {
-  readonly u: Float32Array;
-  readonly version: number;
-  readonly workers: readonly WorkerView[];
-  /** Whether anything has changed since the last measurement. */
-  readonly changed: boolean;
 }
 
 export function monitor(options: MonitorOptions): Behaviour<MonitorState> {
@@ -97,9 +78,11 @@ function measure(options: MonitorOptions, state: MonitorState, context: Context)
     }
   }
   const inputs = { u: state.u, z: state.workers.map(({ z }) => z) };
-  const evaluations = [...pending].map(
-    ([task, taskRows]): Effect => ({ effect: 'evaluate', computation: { task, inputs }, rows: taskRows }),
-  );
+  const evaluations = [...pending].map(([task, taskRows]): Effect => ({
+    effect: 'evaluate',
+    computation: { task, inputs },
+    rows: taskRows,
+  }));
   return { state: { ...state, changed: false }, effects: [...rows, ...evaluations] };
 }
 

@@ -13,5 +13,13 @@ export type { Model, ModelContext, ModelParameter, ModelRow } from './learning/m
 export { decodeSafetensors, encodeSafetensors, type NamedTensor, type NamedTensors } from './record/safetensors.js';
 export { defineScenario, loadScenario, type Scenario, type ScenarioOptions } from './scenario/scenario.js';
 export type { ScenarioInput } from './scenario/schema.js';
-export { prepare, simulate, type Handle, type Run, type RunOptions, type RunResult, type RunStart } from './scenario/simulate.js';
+export {
+  prepare,
+  simulate,
+  type Handle,
+  type Run,
+  type RunOptions,
+  type RunResult,
+  type RunStart,
+} from './scenario/simulate.js';
 export type { Extensions } from './scenario/tables.js';

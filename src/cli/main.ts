@@ -14,7 +14,11 @@ const program = new Command('straggler')
   )
   .version(version)
   .exitOverride()
-  .configureOutput({ outputError: (text, write) => { write(`straggler: ${text.replace(/^error: /, '')}`); } })
+  .configureOutput({
+    outputError: (text, write) => {
+      write(`straggler: ${text.replace(/^error: /, '')}`);
+    },
+  })
   .showHelpAfterError('(see straggler --help)')
   .addHelpText(
     'after',
@@ -34,7 +38,12 @@ program
   .argument('<scenario>', 'a YAML file, or the name of a shipped scenario such as mnist-sync')
   .option('--seed <number>', 'seed of every random stream, instead of the one in the scenario', wholeNumber)
   .option('--out <directory>', 'run directory (default: runs/<name>-<seed>, then -2, ...)')
-  .option('--set <path=value>', 'override one key, as in --set algorithm.lambda=0.1; null deletes; may be repeated', collect, [])
+  .option(
+    '--set <path=value>',
+    'override one key, as in --set algorithm.lambda=0.1; null deletes; may be repeated',
+    collect,
+    [],
+  )
   .option('--events', 'write events.jsonl, every processed event in order')
   .option('--quiet', 'print the digests alone')
   .action(async (scenario: string, options: import('./run.js').RunCommandOptions) => {
@@ -61,7 +70,8 @@ program
 
 function wholeNumber(text: string): number {
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError('expected a whole number of at least 0.');
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new InvalidArgumentError('expected a whole number of at least 0.');
   return value;
 }
 

@@ -46,7 +46,15 @@ export async function runCommand(file: string, options: RunCommandOptions): Prom
   directory.writeBytes('final.safetensors', result.final.bytes);
   directory.writeJson('manifest.json', closingManifest(opening, result, wallSeconds));
   const written = relative('.', directory.path) || '.';
-  printSummary({ run, result, wallSeconds, measures, written, quiet: options.quiet === true, events: options.events === true });
+  printSummary({
+    run,
+    result,
+    wallSeconds,
+    measures,
+    written,
+    quiet: options.quiet === true,
+    events: options.events === true,
+  });
   return result.status === 'interrupted' ? interrupt.exitStatus() : exitStatuses[result.status];
 }
 

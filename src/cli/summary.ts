@@ -20,6 +20,14 @@ export function followMeasures(measurements$: Observable<TimedMeasurement>): Cou
   return course;
 }
 
+/** What the limits of `stop` are called when they end a run. */
+const reasons: Readonly<Record<string, string>> = {
+  move: 'stop.iterations reached',
+  step: 'stop.steps reached',
+  virtualTime: 'stop.virtualTime reached',
+  target: 'stop.target reached',
+};
+
 export function printSummary(summary: {
   readonly run: Run;
   readonly result: RunResult;
@@ -37,7 +45,9 @@ export function printSummary(summary: {
     const { steps, moves, messages } = result.counts;
     const paint = result.status === 'completed' ? colors.green : colors.red;
     print('');
-    print(`${colors.bold(name)}, seed ${seed ?? 0}: ${paint(result.status)} (${result.reason})`);
+    print(
+      `${colors.bold(name)}, seed ${seed ?? 0}: ${paint(result.status)}, ${reasons[result.reason] ?? result.reason}`,
+    );
     print(`${number(moves)} moves of u, ${number(steps)} worker steps, ${number(messages)} messages`);
     print(`${significant(result.virtualSeconds)} s of virtual time in ${wallSeconds.toFixed(1)} s`);
     if (measures.size > 0) print(table(measures).toString());
@@ -53,7 +63,10 @@ export function printSummary(summary: {
 }
 
 function table(measures: Course): Table.Table {
-  const rows = new Table({ head: ['measure', 'at the start', 'at the end'], style: { head: [], border: [], compact: true } });
+  const rows = new Table({
+    head: ['measure', 'at the start', 'at the end'],
+    style: { head: [], border: [], compact: true },
+  });
   for (const [measure, { first, last }] of measures) rows.push([measure, spread(first), spread(last)]);
   return rows;
 }

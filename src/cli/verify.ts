@@ -92,7 +92,7 @@ function* linesOf(file: string): Generator<string, void> {
   const piece = Buffer.alloc(1 << 16);
   let rest = '';
   try {
-    for (let count = 1; count > 0; ) {
+    for (let count = 1; count > 0;) {
       count = readSync(descriptor, piece);
       const lines = (rest + piece.toString('latin1', 0, count)).split('\n');
       rest = lines.pop()!;

@@ -23,8 +23,7 @@ export interface EngineRow {
   readonly prepare: () => Promise<string>;
 }
 
-const version = (name: string): string =>
-  `${name} ${(require(`${name}/package.json`) as { version: string }).version}`;
+const version = (name: string): string => `${name} ${(require(`${name}/package.json`) as { version: string }).version}`;
 
 /** A function small enough to try a device with. */
 const probe: TensorFunction = {
@@ -37,7 +36,8 @@ async function prepareOnnx(device: string): Promise<string> {
   const session = await Session.open(trace(probe, { x: [4] }), device);
   session.inputs['x']!.fill(3);
   await session.run();
-  if (session.outputs['y']![0] !== 6) throw new Error(`the ${device} device computed 2 * 3 = ${session.outputs['y']![0]!}`);
+  if (session.outputs['y']![0] !== 6)
+    throw new Error(`the ${device} device computed 2 * 3 = ${session.outputs['y']![0]!}`);
   return version('onnxruntime-node');
 }
 

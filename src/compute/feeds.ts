@@ -4,10 +4,7 @@ import type { InputSpec, TensorFunction } from './tensorFunction.js';
 
 /** A vector, a stack of equally long vectors `[K, P]`, or rows of a resident table. */
 export type InputValue =
-  | Float32Array
-  | Int32Array
-  | readonly Float32Array[]
-  | { readonly table: string; readonly indices: Int32Array };
+  Float32Array | Int32Array | readonly Float32Array[] | { readonly table: string; readonly indices: Int32Array };
 
 export type Feeds = Readonly<Record<string, InputValue>>;
 export type Tables = Readonly<Record<string, Table>>;

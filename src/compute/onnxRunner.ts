@@ -24,7 +24,8 @@ export class OnnxRunner implements Runner {
 
   call(definition: TensorFunction, feeds: Feeds): Promise<Result> {
     const program = this.program(definition, feeds);
-    if (program.operations < inlineOperationsMax || this.options.device !== 'cpu') return this.runInline(program, feeds);
+    if (program.operations < inlineOperationsMax || this.options.device !== 'cpu')
+      return this.runInline(program, feeds);
     this.pool ??= new Pool(this.options.threads, this.options.device, this.tables);
     return this.pool.run(program, feeds);
   }

@@ -22,7 +22,10 @@ let systems = 0;
 export class Stage {
   // nact's types forget that a plug-in may name the system.
   private readonly system = start({ name: `straggler-${(systems += 1)}` } as unknown as string);
-  private readonly actors = new Map<string, { ref: TRef<Delivery>; waiting: () => string | undefined; state: () => unknown }>();
+  private readonly actors = new Map<
+    string,
+    { ref: TRef<Delivery>; waiting: () => string | undefined; state: () => unknown }
+  >();
 
   /** Spawns `behaviour` under `name` and returns its effects at time 0. */
   spawn<State>(name: string, behaviour: Behaviour<State>, context: Context): readonly Effect[] {

@@ -36,8 +36,7 @@ export function batchEvaluation({ model, layout, loss, batch }: Learner): Tensor
     inputs: { parameters: { shape: [layout.count], dtype: 'float32' }, ...batch },
     evaluate: ({ parameters, inputs, targets }) => {
       const outputs = model.apply(unpack(parameters!, layout), inputs!);
-      const errors =
-        loss.targets === 'classes' ? wrong(outputs, targets!).toFloat().sum().reshape([1]) : tf.zeros([1]);
+      const errors = loss.targets === 'classes' ? wrong(outputs, targets!).toFloat().sum().reshape([1]) : tf.zeros([1]);
       return { loss: loss.perSample(outputs, targets!).sum().reshape([1]), errors };
     },
   };

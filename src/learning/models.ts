@@ -33,7 +33,7 @@ function applyDense(parameters: readonly tf.Tensor[], inputs: tf.Tensor2D): tf.T
 }
 
 function flatten(inputs: tf.Tensor): tf.Tensor2D {
-  return inputs.reshape([inputs.shape[0]!, sizeOf(inputs.shape.slice(1))]);
+  return inputs.reshape([inputs.shape[0], sizeOf(inputs.shape.slice(1))]);
 }
 
 interface LeNetOptions {
@@ -126,7 +126,12 @@ const vector: ModelRow<object> = {
     return {
       parameters: [{ name: 'vector/weight', shape: [columns], fanIn: columns }],
       apply: ([weight], inputs) =>
-        tf.matMul(inputs.reshape<tf.Tensor2D>([inputs.shape[0]! * rows, columns]), weight!.reshape<tf.Tensor2D>([columns, 1])).reshape([inputs.shape[0]!, rows]),
+        tf
+          .matMul(
+            inputs.reshape<tf.Tensor2D>([inputs.shape[0] * rows, columns]),
+            weight!.reshape<tf.Tensor2D>([columns, 1]),
+          )
+          .reshape([inputs.shape[0], rows]),
     };
   },
 };

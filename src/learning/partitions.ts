@@ -169,9 +169,10 @@ function classesOf({ labels }: PartitionContext, kind: string): Int32Array {
 
 /** The samples of each class, ascending. */
 function membersOf(labels: Int32Array): Int32Array[] {
-  const members: number[][] = [];
-  labels.forEach((label, index) => (members[label] ??= []).push(index));
-  return Array.from(members, (indices) => Int32Array.from(indices ?? []));
+  const classes = labels.reduce((largest, label) => Math.max(largest, label), -1) + 1;
+  const members = Array.from({ length: classes }, (): number[] => []);
+  labels.forEach((label, index) => members[label]!.push(index));
+  return members.map((indices) => Int32Array.from(indices));
 }
 
 /** 0 ... count - 1. */

@@ -27,6 +27,7 @@ function shared<Values extends Table['values']>(values: Values): Values {
   if (values.buffer instanceof SharedArrayBuffer) return values;
   const bytes = new Uint8Array(new SharedArrayBuffer(values.byteLength));
   bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  if (values instanceof Uint8Array) return bytes as Values; // a Buffer's own constructor would copy
   const Type = values.constructor as new (buffer: SharedArrayBuffer) => Values;
   return new Type(bytes.buffer);
 }

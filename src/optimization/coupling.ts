@@ -1,5 +1,5 @@
 /** What the monitor measures of u and the z_j together. */
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
 import type { TensorFunction } from '../compute/tensorFunction.js';
 import { penaltyGradient, penaltyValue, type Penalty } from './penalty.js';
 

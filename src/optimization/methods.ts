@@ -49,12 +49,15 @@ const alternatingOptions = z.object({
   consensusScaling: z
     .enum(['literal', 'scaled', 'mean'])
     .default('literal')
-    .describe('literal: u <- u - tau sum grad phihat, as printed; scaled: with a factor 1/lambda; mean: u <- mean of the copies'),
+    .describe(
+      'literal: u <- u - tau sum grad phihat, as printed; scaled: with a factor 1/lambda; mean: u <- mean of the copies',
+    ),
 });
 
 /** Algorithm 1 of Laude, Wu, Cremers (AISTATS 2019). */
 const alternating: MethodRow<typeof alternatingOptions> = {
-  description: 'alternating steps on sum_j f_j(z_j) + (1/lambda) phihat(u - z_j): Algorithm 1 of Laude, Wu, Cremers 2019',
+  description:
+    'alternating steps on sum_j f_j(z_j) + (1/lambda) phihat(u - z_j): Algorithm 1 of Laude, Wu, Cremers 2019',
   options: alternatingOptions,
   rules: (options, { layout, sampleLosses, batch }) => {
     const { potential, eta, lambda, gradient, momentum, regularization, consensusScaling } = options;

@@ -50,7 +50,7 @@ export function workerStep(step: WorkerStep): TensorFunction {
       const force = penaltyGradient(penalty, u!.sub(y).expandDims<tf.Tensor2D>(0)).flatten().div(lambda);
       const delta = lossGradient.add(y.mul(regularization)).sub(force);
       const nextV = v!.mul(momentum).sub(delta.mul(sigma!));
-      const loss = gradient === 'mean' ? value : value.div(inputs!.shape[0]!);
+      const loss = gradient === 'mean' ? value : value.div(inputs!.shape[0]);
       return { z: z!.add(nextV), v: nextV, loss: loss.reshape([1]) };
     },
   };

@@ -28,7 +28,12 @@ export interface Manifest {
   readonly digests?: Digests;
   readonly virtualSeconds?: number;
   readonly wallSeconds?: number;
-  readonly counts?: { readonly events: number; readonly messages: number; readonly steps: number; readonly moves: number };
+  readonly counts?: {
+    readonly events: number;
+    readonly messages: number;
+    readonly steps: number;
+    readonly moves: number;
+  };
 }
 
 /** The manifest in `run`. Throws BadInput where there is none that can be read. */

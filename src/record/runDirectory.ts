@@ -23,9 +23,12 @@ export class RunDirectory {
     try {
       mkdirSync(path, { recursive: true });
     } catch (error) {
-      throw new BadInput(`the run directory ${path} cannot be made (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`, {
-        remedy: 'name another with --out',
-      });
+      throw new BadInput(
+        `the run directory ${path} cannot be made (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`,
+        {
+          remedy: 'name another with --out',
+        },
+      );
     }
     if (readdirSync(path).length > 0) {
       throw new BadInput(`the run directory ${path} is not empty`, { remedy: 'name another with --out' });

@@ -72,7 +72,7 @@ function fileResolver({ directory }: Scenario): (path: string) => string {
 function loadData(scenario: Scenario, streams: Streams): Promise<Dataset> {
   const { tables, settings } = scenario;
   const { dataset, ...options } = settings.data;
-  return tables.datasets[dataset]!.load(options as never, {
+  return tables.datasets[dataset]!.load(options, {
     workers: settings.workers,
     random: (purpose) => streams.stream('data', purpose),
     resolve: fileResolver(scenario),
@@ -153,7 +153,8 @@ async function findStart(scenario: Scenario, { model, layout }: Learner, streams
   if (initial === undefined) return drawStart(model, streams.stream('model', 'init'));
   const file = fileResolver(scenario)(initial);
   const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
-    const problem = error.code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${error.code ?? 'unknown'})`;
+    const problem =
+      error.code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${error.code ?? 'unknown'})`;
     throw new BadInput(`${file}: ${problem}`, { path: ['initial'], remedy: 'give the path of a safetensors file' });
   });
   return readStart(decodeSafetensors(bytes, file), layout, file);
@@ -239,7 +240,10 @@ function drawOf(delay: Delay): (stream: Stream) => number {
 function limitsOf({ stop }: Settings): Limits {
   const { iterations, steps, virtualTime, target } = stop;
   return {
-    counts: { ...(iterations === undefined ? {} : { move: iterations }), ...(steps === undefined ? {} : { step: steps }) },
+    counts: {
+      ...(iterations === undefined ? {} : { move: iterations }),
+      ...(steps === undefined ? {} : { step: steps }),
+    },
     ...(virtualTime === undefined ? {} : { timeNs: virtualTime }),
     ...(target === undefined ? {} : { target }),
   };

@@ -1,6 +1,17 @@
 /** Scenario documents: YAML text with positions, and the overrides of `--set`. */
 import { closest, distance } from 'fastest-levenshtein';
-import { isMap, isPair, isScalar, isSeq, LineCounter, parse, parseDocument, YAMLMap, type Document, type Pair } from 'yaml';
+import {
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parse,
+  parseDocument,
+  YAMLMap,
+  type Document,
+  type Pair,
+} from 'yaml';
 import { BadInput, type ScenarioPath } from '../conditions.js';
 
 /** A scenario before it is checked: a plain value, and where each part of it was written. */
@@ -54,14 +65,17 @@ function offsetOf(document: Document, path: ScenarioPath): number | undefined {
     const pair = parent.items.find((item: Pair) => isScalar(item.key) && String(item.key.value) === String(last));
     return isPair(pair) && isScalar(pair.key) ? pair.key.range?.[0] : undefined;
   }
-  if (isSeq(parent)) return (parent.items[Number(last)] as { range?: [number, number, number] } | undefined)?.range?.[0];
+  if (isSeq(parent))
+    return (parent.items[Number(last)] as { range?: [number, number, number] } | undefined)?.range?.[0];
   return undefined;
 }
 
 function applyOverride(document: Document<YAMLMap>, override: string, origins: Map<string, string>): void {
   const equals = override.indexOf('=');
   if (equals < 1) {
-    throw new BadInput(`--set ${override}: expected path=value`, { remedy: 'write for example --set algorithm.lambda=0.1' });
+    throw new BadInput(`--set ${override}: expected path=value`, {
+      remedy: 'write for example --set algorithm.lambda=0.1',
+    });
   }
   const path = override
     .slice(0, equals)
@@ -109,7 +123,10 @@ function dropSiblings(document: Document, path: ScenarioPath, value: unknown): v
 /** The candidate that `word` was probably meant to be, if one is near. */
 export function nearMiss(word: string, candidates: readonly string[]): string | undefined {
   if (candidates.length === 0) return undefined;
-  const best = closest(word.toLowerCase(), candidates.map((candidate) => candidate.toLowerCase()));
+  const best = closest(
+    word.toLowerCase(),
+    candidates.map((candidate) => candidate.toLowerCase()),
+  );
   const found = candidates.find((candidate) => candidate.toLowerCase() === best)!;
   return distance(word.toLowerCase(), best) <= Math.max(2, Math.floor(word.length / 3)) ? found : undefined;
 }

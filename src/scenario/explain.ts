@@ -1,5 +1,5 @@
 /** Turns what zod says of a scenario into sentences with place, value and expectation. */
-import { z } from 'zod';
+import type { z } from 'zod';
 import { BadInput, type ScenarioPath } from '../conditions.js';
 import { nearMiss, type Source } from './document.js';
 
@@ -49,7 +49,12 @@ function oneOf(input: unknown, values: readonly unknown[]): string {
 }
 
 function typeName(expected: string): string {
-  const named: Record<string, string> = { object: 'keys and values', array: 'a list', int: 'a whole number', string: 'text' };
+  const named: Record<string, string> = {
+    object: 'keys and values',
+    array: 'a list',
+    int: 'a whole number',
+    string: 'text',
+  };
   return named[expected] ?? `a ${expected}`;
 }
 

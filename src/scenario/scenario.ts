@@ -33,7 +33,9 @@ export function loadScenario(path: string, options: ScenarioOptions = {}): Scena
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     const problem = code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${code ?? 'unknown error'})`;
-    throw new BadInput(`scenario ${path}: ${problem}`, { remedy: 'give the path of a scenario, for example scenarios/mnist-sync.yaml' });
+    throw new BadInput(`scenario ${path}: ${problem}`, {
+      remedy: 'give the path of a scenario, for example scenarios/mnist-sync.yaml',
+    });
   }
   const named = basename(path).replace(/\.(ya?ml|json)$/, '');
   return check(readDocument(text, path, options.set), { name: named, directory: dirname(resolve(path)), options });

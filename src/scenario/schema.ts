@@ -3,9 +3,9 @@
  * that a resolved scenario is again a scenario.
  */
 import { z } from 'zod';
-import { measures, type MeasureName } from '../../actors/measures.js';
+import { measures } from '../../actors/measures.js';
 import { choice } from '../choice.js';
-import { losses, type LossName } from '../learning/losses.js';
+import { losses } from '../learning/losses.js';
 import { partitions } from '../learning/partitions.js';
 import { distributionRows } from '../network/distributions.js';
 import { methods } from '../optimization/methods.js';
@@ -98,7 +98,10 @@ const stop = z
   .describe('What ends the run; the first reached does');
 
 const engine = z.strictObject({
-  runner: z.enum(['onnx', 'eager']).default('onnx').describe('onnx: compiled; eager: TensorFlow.js, operation by operation'),
+  runner: z
+    .enum(['onnx', 'eager'])
+    .default('onnx')
+    .describe('onnx: compiled; eager: TensorFlow.js, operation by operation'),
   device: z.string().default('cpu').describe('onnx: cpu, webgpu, cuda; eager: cpu, wasm, tensorflow'),
   threads: z
     .union([z.literal('auto'), z.int().min(1).max(256)])
@@ -163,15 +166,15 @@ export interface ModelSettings {
 
 type ExchangeSettings = z.infer<z.ZodObject<typeof exchange>>;
 export type AlgorithmSettings = ExchangeSettings &
-  { [Method in keyof typeof methods]: { method: Method } & z.infer<(typeof methods)[Method]['options']> }[keyof typeof methods];
+  {
+    [Method in keyof typeof methods]: { method: Method } & z.infer<(typeof methods)[Method]['options']>;
+  }[keyof typeof methods];
 
 /** A parsed scenario: defaults filled in, quantities as numbers. */
 export type Settings = z.infer<ReturnType<typeof scenarioSchema>>;
 
 /** A scenario as one writes it: quantities with units, most keys optional. */
 export type ScenarioInput = z.input<ReturnType<typeof scenarioSchema>>;
-
-export type { LossName, MeasureName };
 
 /** What no key can say alone. */
 function checkAcross(settings: unknown, context: z.core.$RefinementCtx): void {

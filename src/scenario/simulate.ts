@@ -130,10 +130,12 @@ export function simulate(scenario: Scenario, options: RunOptions = {}): Handle {
 function describeStart({ tables }: Scenario, assembly: Assembly): RunStart {
   const { settings, layout, dataset, assignment, start, fingerprint } = assembly;
   const { train, test, classification, problem } = dataset;
-  const sets = Object.entries({ train, ...(test === undefined ? {} : { test }) }).map(([name, { count, inputs, targets }]) => {
-    const sha256 = digestOf(bytesOf(inputs.values), bytesOf(targets.values));
-    return [name, { count, sha256 }] as const;
-  });
+  const sets = Object.entries({ train, ...(test === undefined ? {} : { test }) }).map(
+    ([name, { count, inputs, targets }]) => {
+      const sha256 = digestOf(bytesOf(inputs.values), bytesOf(targets.values));
+      return [name, { count, sha256 }] as const;
+    },
+  );
   const labels = classification ? (train.targets.values as Int32Array) : undefined;
   return {
     scenario: encodeScenario({ settings, tables }),

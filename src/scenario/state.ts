@@ -34,10 +34,13 @@ export function stateOf(states: ReadonlyMap<string, unknown>, workers: number): 
 
 /** The state as named tensors: u first, then z_j and v_j of each worker. */
 export function nameTensors({ u, z, v }: RunState, layout: Layout): NamedTensors {
-  const vectors: [string, Float32Array][] = [['u', u], ...z.flatMap((zj, worker): [string, Float32Array][] => [
-    [`z${worker}`, zj],
-    [`v${worker}`, v[worker]!],
-  ])];
+  const vectors: [string, Float32Array][] = [
+    ['u', u],
+    ...z.flatMap((zj, worker): [string, Float32Array][] => [
+      [`z${worker}`, zj],
+      [`v${worker}`, v[worker]!],
+    ]),
+  ];
   return Object.fromEntries(
     vectors.flatMap(([prefix, flat]) =>
       layout.parameters.map(({ name, shape, offset }): [string, NamedTensor] => [

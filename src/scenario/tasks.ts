@@ -84,14 +84,20 @@ function measureTasks(context: TaskContext): Record<string, Task> {
     },
     optimality: ({ u, z }) => {
       const { problem, value } = optimum();
-      const point = { u: Float64Array.from(u as Float32Array), z: (z as Float32Array[]).map((zj) => Float64Array.from(zj)) };
+      const point = {
+        u: Float64Array.from(u as Float32Array),
+        z: (z as Float32Array[]).map((zj) => Float64Array.from(zj)),
+      };
       return Promise.resolve({ value: one(coupledValue(problem, point) - value) });
     },
   };
 }
 
 /** The coupled problem in float64 and the minimum of F. Only for convex data under the potential quad. */
-function optimality({ dataset, assignment, algorithm, lossScales }: TaskContext): { problem: CoupledProblem; value: number } {
+function optimality({ dataset, assignment, algorithm, lossScales }: TaskContext): {
+  problem: CoupledProblem;
+  value: number;
+} {
   const { lambda, eta, regularization } = algorithm;
   const functions = assignment.map((indices, worker) => {
     const mean = dataset.convex!(indices);

@@ -113,7 +113,8 @@ const found = (await findEngines()).filter(({ library }) => library !== undefine
 const others = found.filter(({ runner, device }) => runner !== reference.runner || device !== reference.device);
 
 describe.each(others)('$runner $device', (engine) => {
-  const rows = [...cases, ...modelCases].filter(({ only }) => only === undefined || only === engine.device);
+  const skip = (process.env['SKIPROWS'] ?? '').split('|');
+  const rows = [...cases, ...modelCases].filter(({ only, name }) => (only === undefined || only === engine.device) && !(engine.device === 'wasm' && skip.includes(name)));
 
   it.for(rows)('agrees on the values of $name', async (row, context) => {
     await whereKernelsExist(engine, context, async () => {

@@ -3,17 +3,20 @@ import type { OnnxGraph, Value } from '../onnx.js';
 import { arrange, physicalDims, symbolOf, type TraceSymbol } from '../symbol.js';
 import { sizeOf } from '../table.js';
 import { writerOf } from './elementwise.js';
-import type { Rule, RuleCall } from './rule.js';
+import { cannotCompile, type Rule, type RuleCall } from './rule.js';
 import { integers } from './shapes.js';
 import { imagesNCHW, poolingWindows, type Windows } from './windows.js';
 
 const geometry = (attributes: RuleCall['attributes'], x: TraceSymbol): Windows =>
   poolingWindows(attributes as unknown as Parameters<typeof poolingWindows>[0], x);
 
-function pool(operator: string): Rule {
+function pool(kernel: string, operator: string): Rule {
   return ({ graph, inputs, attributes }) => {
     const x = inputs['x']!;
     const { outShape: shape, size, strides, pads } = geometry(attributes, x);
+    if (pads.some((extent, side) => extent >= size[side % 2]!)) {
+      throw cannotCompile(kernel, 'with windows that lie outside of the image', 'pad by less than a window');
+    }
     const value = graph.node(operator, [arrange(graph, x, imagesNCHW)], physicalDims(shape, imagesNCHW), {
       attributes: { kernel_shape: size, strides, pads },
     });
@@ -154,8 +157,8 @@ function sharesOfAverage({ places, size, strides, pads, image }: Windows): numbe
 }
 
 export const poolingRules: Readonly<Record<string, Rule>> = {
-  MaxPool: pool('MaxPool'),
-  AvgPool: pool('AveragePool'),
+  MaxPool: pool('MaxPool', 'MaxPool'),
+  AvgPool: pool('AvgPool', 'AveragePool'),
   MaxPoolGrad: maxPoolGrad,
   AvgPoolGrad: avgPoolGrad,
 };

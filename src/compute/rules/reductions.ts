@@ -1,5 +1,6 @@
 /** Rules for reductions over axes, and running sums along one. */
 import { util } from '@tensorflow/tfjs';
+import type { OnnxGraph, Value } from '../onnx.js';
 import { converted, narrowed, physicalDims, symbolOf, valueOf, type SymbolType, type TraceSymbol } from '../symbol.js';
 import { sizeOf } from '../table.js';
 import type { RuleCall, SingleRule } from './rule.js';
@@ -63,18 +64,50 @@ function argument(operator: 'ArgMax' | 'ArgMin'): SingleRule {
   };
 }
 
-/** The sums of the elements up to each place, without that place if `exclusive`, from the end if `reverse`. */
-const cumsum: SingleRule = ({ graph, inputs, attributes }) => {
-  const x = converted(graph, inputs['x']!, inputs['x']!.dtype === 'bool' ? 'int32' : inputs['x']!.dtype);
-  const [axis] = axesOf({ attributes }, x);
-  const operands = [valueOf(graph, x), graph.constant('int64', [], [x.order.indexOf(axis!)])];
-  const flags = {
-    exclusive: Number(attributes['exclusive'] === true),
-    reverse: Number(attributes['reverse'] === true),
+interface Running {
+  readonly x: TraceSymbol;
+  /** The physical axis along which it runs. */
+  readonly axis: number;
+  /** Without the element of the place itself. */
+  readonly exclusive: boolean;
+  /** From the end. */
+  readonly reverse: boolean;
+}
+
+/** A rule for what runs along an axis. */
+function running(write: (graph: OnnxGraph, running: Running) => Value): SingleRule {
+  return ({ graph, inputs, attributes }) => {
+    const given = inputs['x']!;
+    const x = converted(graph, given, given.dtype === 'bool' ? 'int32' : given.dtype);
+    const axis = x.order.indexOf(axesOf({ attributes }, x)[0]!);
+    const [exclusive, reverse] = [attributes['exclusive'] === true, attributes['reverse'] === true];
+    return symbolOf(graph, write(graph, { x, axis, exclusive, reverse }), x.shape, x.order);
   };
-  const value = graph.node('CumSum', operands, physicalDims(x.shape, x.order), { attributes: flags });
-  return symbolOf(graph, value, x.shape, x.order);
-};
+}
+
+function runningSums(graph: OnnxGraph, { x, axis, exclusive, reverse }: Running): Value {
+  const operands = [valueOf(graph, x), graph.constant('int64', [], [axis])];
+  const attributes = { exclusive: exclusive ? 1 : 0, reverse: reverse ? 1 : 0 };
+  return graph.node('CumSum', operands, physicalDims(x.shape, x.order), { attributes });
+}
+
+/** ONNX has no running products: multiply by what lies 1, 2, 4, ... places before, until all are in. */
+function runningProducts(graph: OnnxGraph, { x, axis, exclusive, reverse }: Running): Value {
+  const dims = physicalDims(x.shape, x.order);
+  const extent = dims[axis]!;
+  const one = graph.constant(x.dtype, [], [1]);
+  // Moved by `places` along the axis, ones coming in: a Pad that cuts off the same number at the other end.
+  const moved = (value: Value, places: number): Value => {
+    const [before, after] = reverse ? [-places, places] : [places, -places];
+    const pads = [before, after].flatMap((amount) => dims.map((_, at) => (at === axis ? amount : 0)));
+    return graph.node('Pad', [value, graph.constant('int64', [pads.length], pads), one], dims);
+  };
+  let product = exclusive ? moved(valueOf(graph, x), 1) : valueOf(graph, x);
+  for (let places = 1; places < extent; places *= 2) {
+    product = graph.node('Mul', [product, moved(product, places)], dims);
+  }
+  return product;
+}
 
 export const reductionRules: Readonly<Record<string, SingleRule>> = {
   Sum: reduction('ReduceSum'),
@@ -86,5 +119,6 @@ export const reductionRules: Readonly<Record<string, SingleRule>> = {
   Any: reduction('ReduceMax', { after: 'bool' }),
   ArgMax: argument('ArgMax'),
   ArgMin: argument('ArgMin'),
-  Cumsum: cumsum,
+  Cumsum: running(runningSums),
+  Cumprod: running(runningProducts),
 };

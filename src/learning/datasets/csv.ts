@@ -117,7 +117,9 @@ function readCsv(input: InputFile, label: string): CsvFile {
   }
   const names = header.columns.filter((_, column) => column !== header!.labelColumn);
   const features = denseFeatures(records.length, names.length);
-  records.forEach((record, row) => features.set(record, row * names.length));
+  records.forEach((record, row) => {
+    features.set(record, row * names.length);
+  });
   return { names, rows: { file, path, featureCount: names.length, features, labels, lines } };
 }
 
@@ -130,7 +132,7 @@ function parseRecords(input: InputFile, take: (record: string[], line: number) =
       skip_empty_lines: true,
       relax_column_count: true,
       on_record: (record, { lines }) => {
-        take(record as string[], lines);
+        take(record, lines);
         return null;
       },
     });

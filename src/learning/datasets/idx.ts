@@ -34,8 +34,8 @@ export const idx: DatasetRow<typeof options> = {
     }
     if (testImages === undefined && testLabels === undefined) return imageDataset({ train });
     const [given, missing] = testImages === undefined ? ['testLabels', 'testImages'] : ['testImages', 'testLabels'];
-    throw new BadInput(`${given!} is given without ${missing!}`, {
-      path: ['data', given!],
+    throw new BadInput(`${given} is given without ${missing}`, {
+      path: ['data', given],
       remedy: 'give both or neither',
     });
   },
@@ -53,7 +53,7 @@ export function imageDataset(files: { readonly train: ImageFiles; readonly test?
   const [height, width] = train.inputs.rowShape as [number, number];
   if (test && String(test.inputs.rowShape) !== String(train.inputs.rowShape)) {
     const [testHeight, testWidth] = test.inputs.rowShape as [number, number];
-    const { file, path } = files.test!.images;
+    const { file, path } = files.test.images;
     throw new BadInput(
       `${file} has images of ${testHeight} x ${testWidth} pixels, the training images have ${height} x ${width}`,
       { path, remedy: 'give test images of the same size' },

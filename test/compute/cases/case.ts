@@ -62,6 +62,13 @@ export function spread(shape: readonly number[], low = -2, high = 2, seed = 0): 
   return { shape, dtype: 'float32', values };
 }
 
+/** 1 where x >= 0. TensorFlow.js differentiates a function that contains GreaterEqual, but no other comparison. */
+export const above = (x: tf.Tensor): tf.Tensor => x.greaterEqual(0);
+
+/** Amounts before and after along every axis: `around(1, 0, 0, 2)` is [[1, 0], [0, 2]]. */
+export const around = (...amounts: number[]): [number, number][] =>
+  Array.from({ length: amounts.length / 2 }, (_, axis) => [amounts[2 * axis]!, amounts[2 * axis + 1]!]);
+
 /** Given float32 numbers. */
 export function numbers(shape: readonly number[], values: readonly number[]): CaseInput {
   return { shape, dtype: 'float32', values };

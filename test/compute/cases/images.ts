@@ -1,6 +1,6 @@
 /** Cases of rules for images: convolutions, pooling, normalization, resizing. */
 import * as tf from '@tensorflow/tfjs';
-import { numbers, row, spread, whole, type Case, type CaseInput } from './case.js';
+import { around, numbers, row, spread, whole, type Case, type CaseInput } from './case.js';
 
 type Pad = 'same' | 'valid' | number | tf.backend_util.ExplicitPadding;
 type Pair = [number, number];
@@ -43,12 +43,7 @@ const convolutions: readonly Case[] = [
   convolution('with a border of 2', { image: spread([1, 4, 5, 2]), filter: spread([3, 3, 2, 2]), strides: 2, pad: 2 }),
   convolution('with a border of its own on every side', {
     ...{ image: spread([1, 4, 5, 2]), filter: spread([2, 3, 2, 2]), strides: 1 },
-    pad: [
-      [0, 0],
-      [1, 0],
-      [2, 1],
-      [0, 0],
-    ],
+    pad: around(0, 0, 1, 0, 2, 1, 0, 0) as tf.backend_util.ExplicitPadding,
   }),
   convolution('1 x 1', { image: spread([2, 3, 4, 3]), filter: spread([1, 1, 3, 5]), strides: 1, pad: 'valid' }),
   convolution('over the whole image', {
@@ -114,12 +109,7 @@ const convolutions: readonly Case[] = [
         tf.concat([a, b, x!], 3),
         tf.concat([x!, b], 1),
         a.slice([0, 1, 1, 0], [2, 2, 3, 2]),
-        b.pad([
-          [0, 0],
-          [1, 0],
-          [0, 2],
-          [1, 1],
-        ]),
+        b.pad(around(0, 0, 1, 0, 0, 2, 1, 1)),
         tf.stack([b, x!], 0).sum(2),
         a.gather(tf.tensor1d([2, 0], 'int32'), 3),
         b.tile([1, 2, 1, 1]).reverse(2),
@@ -252,64 +242,72 @@ const pooling: readonly Case[] = [
   row(
     'pooling with the last windows hanging over',
     { x: spread([1, 6, 7, 2]) },
-    ({ x }) => [tf.maxPool(images(x), 2, 3, 1, 'ceil'), tf.avgPool(images(x), 3, 2, 1, 'ceil')],
+    ({ x }) => [tf.maxPool(images(x), 3, 2, 0, 'ceil'), tf.avgPool(images(x), [3, 2], 2, 0, 'ceil')],
     none,
   ),
 ];
 
-/** Linear interpolation of [n] places to [m], TensorFlow's half-pixel way, as a matrix [m, n]. */
-function halfPixelMatrix(m: number, n: number): tf.Tensor2D {
-  const rows = Array.from({ length: m }, (_, row) => {
-    const place = Math.min(Math.max(((row + 0.5) * n) / m - 0.5, 0), n - 1);
-    return Array.from({ length: n }, (__, column) => Math.max(0, 1 - Math.abs(place - column)));
+interface Resize {
+  readonly size: Pair;
+  readonly alignCorners?: boolean;
+  readonly halfPixelCenters?: boolean;
+}
+
+/** How a resize gives each of `to` rows as a weighted sum of `from` rows, by TensorFlow's definition: [to, from]. */
+function weights(
+  nearest: boolean,
+  { alignCorners = false, halfPixelCenters = false }: Resize,
+  [to, from]: Pair,
+): tf.Tensor2D {
+  const aligned = alignCorners && to > 1;
+  const scale = aligned ? (from - 1) / (to - 1) : from / to;
+  const rows = Array.from({ length: to }, (_, row) => {
+    const center = halfPixelCenters ? (row + 0.5) * scale - 0.5 : row * scale;
+    const near = aligned ? Math.round(center) : Math.floor(halfPixelCenters ? center + 0.5 : center);
+    const place = Math.min(Math.max(nearest ? near : center, 0), from - 1);
+    return Array.from({ length: from }, (__, column) => Math.max(0, 1 - Math.abs(place - column)));
   });
   return tf.tensor2d(rows);
 }
 
-const interpolated = (x: tf.Tensor, [height, width]: Pair): tf.Tensor => {
-  const [batch, oldHeight, oldWidth, channels] = x.shape as [number, number, number, number];
-  const rows = tf.matMul(
-    tf.tile(halfPixelMatrix(height, oldHeight).expandDims(0), [batch, 1, 1]),
-    x.reshape([batch, oldHeight, -1]),
-  );
-  const turned = rows
-    .reshape([batch, height, oldWidth, channels])
-    .transpose([0, 2, 1, 3])
-    .reshape([batch, oldWidth, -1]);
-  const columns = tf.matMul(tf.tile(halfPixelMatrix(width, oldWidth).expandDims(0), [batch, 1, 1]), turned);
-  return columns.reshape([batch, width, height, channels]).transpose([0, 2, 1, 3]);
-};
+/** A resize by products of matrices, for gradients: those of TensorFlow.js's `cpu` backend are wrong for batches. */
+function resized(nearest: boolean, x: tf.Tensor, options: Resize): tf.Tensor {
+  const [batch, height, width, channels] = x.shape as [number, number, number, number];
+  const [newHeight, newWidth] = options.size;
+  const columnsLast = x.transpose([0, 3, 1, 2]).reshape([-1, width]);
+  const wide = tf.matMul(columnsLast, weights(nearest, options, [newWidth, width]), false, true);
+  const rowsLast = wide.reshape([batch, channels, height, newWidth]).transpose([0, 1, 3, 2]).reshape([-1, height]);
+  const tall = tf.matMul(rowsLast, weights(nearest, options, [newHeight, height]), false, true);
+  return tall.reshape([batch, channels, newWidth, newHeight]).transpose([0, 3, 2, 1]);
+}
 
-const sizes: readonly Pair[] = [
-  [7, 9],
-  [3, 2],
-  [4, 6],
-  [1, 1],
+const sizes = ['7x9', '3x2', '4x6', '1x1'].map((size) => size.split('x').map(Number) as Pair);
+const resizes: readonly Resize[] = [
+  ...sizes.map((size) => ({ size })),
+  ...sizes.map((size) => ({ size, alignCorners: true })),
+  ...sizes.map((size) => ({ size, halfPixelCenters: true })),
 ];
 
-const resizing: readonly Case[] = [
-  row('resizeNearestNeighbor', { x: spread([2, 4, 6, 3]), n: whole([1, 2, 2, 1], [1, 2, 3, 4]) }, ({ x, n }) => [
-    ...sizes.map((size) => tf.image.resizeNearestNeighbor(images(x), size)),
-    ...sizes.map((size) => tf.image.resizeNearestNeighbor(images(x!.transpose([0, 2, 1, 3])), size, true)),
-    tf.image.resizeNearestNeighbor(images(n), [3, 4]),
-  ]),
+const resizing: readonly Case[] = (['resizeNearestNeighbor', 'resizeBilinear'] as const).map((name) =>
   row(
-    'resizeNearestNeighbor of half pixels',
-    { x: spread([2, 4, 6, 3]) },
-    ({ x }) => sizes.map((size) => tf.image.resizeNearestNeighbor(images(x), size, false, true)),
-    none,
+    name,
+    { x: spread([2, 4, 6, 3]), y: spread([2, 6, 4, 1]), n: whole([1, 2, 2, 1], [1, 2, 3, 4]) },
+    ({ x, y, n }) => [
+      ...resizes.map(({ size, ...options }) =>
+        tf.image[name](images(x), size, options.alignCorners, options.halfPixelCenters),
+      ),
+      tf.image[name](images(y!.transpose([0, 2, 1, 3])), [3, 4]),
+      tf.image[name](images(n), [3, 4]),
+    ],
+    {
+      gradientOracle: ({ x, y, n }) => [
+        ...resizes.map((options) => resized(name === 'resizeNearestNeighbor', x!, options)),
+        resized(name === 'resizeNearestNeighbor', y!.transpose([0, 2, 1, 3]), { size: [3, 4] }),
+        tf.image[name](images(n), [3, 4]),
+      ],
+    },
   ),
-  row('resizeBilinear of square images', { x: spread([2, 5, 5, 3]) }, ({ x }) => [
-    ...sizes.map((size) => tf.image.resizeBilinear(images(x), size)),
-    ...sizes.map((size) => tf.image.resizeBilinear(images(x!.transpose([0, 2, 1, 3])), size, true)),
-  ]),
-  row(
-    'resizeBilinear of half pixels',
-    { x: spread([2, 4, 6, 3]) },
-    ({ x }) => sizes.map((size) => tf.image.resizeBilinear(images(x), size, false, true)),
-    { gradientOracle: ({ x }) => sizes.map((size) => interpolated(x!, size)) },
-  ),
-];
+);
 
 const normalization: readonly Case[] = [
   row(
@@ -327,9 +325,14 @@ const normalization: readonly Case[] = [
       return {
         all: norm(x!, offset as tf.Tensor1D, scale as tf.Tensor1D, 0.01),
         turned: norm(x!.transpose([2, 0, 1, 3]), offset as tf.Tensor1D, scale as tf.Tensor1D),
-        bare: norm(x!),
       };
     },
+  ),
+  row(
+    'batchNorm without scale and offset',
+    { x: spread([5, 3]), mean: spread([3]), variance: spread([3], 0.5, 2) },
+    ({ x, mean, variance }) => tf.batchNorm(x!, mean as tf.Tensor1D, variance as tf.Tensor1D),
+    none,
   ),
   row(
     'batchNorm of rows',

@@ -2,6 +2,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { numbers, row, spread, whole, type Case } from './case.js';
 
+const none = { gradients: 'none' } as const;
+
+
 type Reduction = (x: tf.Tensor, axis?: number | number[], keepDims?: boolean) => tf.Tensor;
 
 const over = (name: string, f: Reduction, options: Parameters<typeof row>[3] = {}): Case =>
@@ -14,7 +17,7 @@ const over = (name: string, f: Reduction, options: Parameters<typeof row>[3] = {
         ...{
           all: f(x!),
           first: f(x!, 0),
-          last: f(x!, -1),
+          last: f(x!, 2),
           two: f(x!, [0, 2]),
           kept: f(x!, 1, true),
           keptAll: f(x!, undefined, true),
@@ -41,7 +44,7 @@ const ofConditions = (name: string, f: Reduction): Case =>
       const turned = x!.less(1.2).transpose([2, 0, 1]);
       return [f(x!.less(1.2), 0), f(turned, 0), f(turned, [1, 2], true), f(x!.greater(-5)), f(x!.greater(5))];
     },
-    { gradients: 'none' },
+    none,
   );
 
 export const reductionCases: readonly Case[] = [
@@ -68,7 +71,7 @@ export const reductionCases: readonly Case[] = [
       },
       ...{ argMax: n!.argMax(1), meanOfScalar: tf.mean(n!.max()), top: tf.topk(n!, 2).values },
     }),
-    { gradients: 'none' },
+    none,
   ),
   row(
     'argMax and argMin',
@@ -77,12 +80,24 @@ export const reductionCases: readonly Case[] = [
       ...[x!.argMax(0), x!.argMax(-1), x!.transpose([2, 0, 1]).argMax(0), x!.transpose([2, 0, 1]).argMin(2)],
       ...[x!.argMin(1), ties!.argMax(1), ties!.argMin(1), ties!.argMax(1).equal(tf.tensor1d([0, 1], 'int32'))],
     ],
-    { gradients: 'none' },
+    none,
   ),
   row('cumsum', { x: spread([2, 3, 4]) }, ({ x }) => [
-    ...[x!.cumsum(0), x!.cumsum(-1, true), x!.cumsum(1, false, true), x!.cumsum(1, true, true)],
-    ...[x!.transpose([2, 0, 1]).cumsum(0), x!.transpose([2, 0, 1]).cumsum(2, true, true)],
+    ...[x!.cumsum(2), x!.cumsum(2, true), x!.cumsum(2, false, true), x!.transpose([2, 0, 1]).cumsum(2, true, true)],
   ]),
+  row(
+    'cumsum and cumprod along every axis',
+    { x: spread([2, 3, 5]) },
+    ({ x }) => {
+      const turned = x!.transpose([2, 0, 1]);
+      return [
+        ...[x!.cumsum(0), x!.cumsum(1, true, true), turned.cumsum(0), turned.cumsum(1, false, true)],
+        ...[tf.cumprod(x!, 0), tf.cumprod(x!, 1, true, true), tf.cumprod(x!, 2, true), tf.cumprod(turned, 0)],
+        ...[tf.cumprod(turned, 1, false, true), tf.cumprod(turned, 0, true, true)],
+      ];
+    },
+    none,
+  ),
   row(
     'topk',
     { x: spread([2, 3, 5]) },
@@ -90,7 +105,7 @@ export const reductionCases: readonly Case[] = [
       const [plain, turned] = [tf.topk(x!, 3), tf.topk(x!.transpose([0, 2, 1]), 2)];
       return [plain.values, plain.indices, turned.values, turned.indices];
     },
-    { gradients: 'none' },
+    none,
   ),
   row('softmax and logSoftmax of transposed tensors', { x: spread([2, 3, 4]) }, ({ x }) => [
     tf.softmax(x!.transpose([0, 2, 1])),

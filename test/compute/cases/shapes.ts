@@ -1,6 +1,6 @@
 /** Cases of rules that move, cut, repeat, make and address elements. */
 import * as tf from '@tensorflow/tfjs';
-import { numbers, row, spread, whole, type Case } from './case.js';
+import { above, around, numbers, row, spread, whole, type Case } from './case.js';
 
 const none = { gradients: 'none' } as const;
 
@@ -14,11 +14,7 @@ const moved: readonly Case[] = [
     x!.reshape([4, 6]),
     x!.transpose([2, 0, 1]).reshape([-1]),
     x!.transpose([2, 0, 1]).reshape([2, 2, 6]).transpose([1, 2, 0]),
-    x!
-      .greater(0)
-      .toFloat()
-      .reshape([24])
-      .mul(x!.reshape([24])),
+    above(x!).toFloat().reshape([24]).mul(x!.flatten()),
     tf.ones([6]).reshape([2, 3]).add(x!.sum(2)),
   ]),
   row('expandDims and squeeze', { x: spread([2, 3, 4]), s: spread([]) }, ({ x, s }) => [
@@ -33,17 +29,14 @@ const moved: readonly Case[] = [
     x!.transpose([3, 1, 0, 2]).transpose([1, 3, 2, 0]),
     x!.transpose([2, 0, 3, 1]).add(x!.transpose([2, 0, 3, 1])),
     tf
-      .tensor2d([
-        [1, 2, 3],
-        [4, 5, 6],
-      ])
+      .tensor2d([1, 2, 3, 4, 5, 6], [2, 3])
       .transpose()
       .add(x!.sum([2, 3]).transpose()),
   ]),
   row('concat and stack', { x: spread([2, 3, 4]), y: spread([4, 3, 2]), n: whole([2], [3, 4]) }, ({ x, y, n }) => [
     tf.concat([x!, y!.transpose([2, 1, 0])], 1),
     tf.concat([y!.transpose([2, 1, 0]), x!, tf.zeros([2, 3, 1])], -1),
-    tf.concat([y!.transpose(), x!.greater(0).toFloat()], 0),
+    tf.concat([y!.transpose(), above(x!).toFloat()], 0),
     tf.concat([x!.flatten(), y!.flatten()]),
     tf.concat([x!]),
     tf.stack([x!, y!.transpose([2, 1, 0])], 1),
@@ -59,46 +52,19 @@ const moved: readonly Case[] = [
     tf.broadcastTo(x!, [4, 2, 3]),
     tf.broadcastTo(s!, [2, 2]),
     tf.broadcastTo(tf.scalar(3), [2, 3]).mul(x!),
-    x!.greater(0).tile([2, 1]).toFloat(),
+    above(x!).tile([2, 1]).toFloat(),
   ]),
   row('pad', { x: spread([2, 3, 4]), n: whole([2], [3, 4]) }, ({ x, n }) => [
-    x!.pad([
-      [1, 0],
-      [0, 2],
-      [3, 1],
-    ]),
-    x!.transpose([1, 2, 0]).pad(
-      [
-        [1, 0],
-        [0, 2],
-        [3, 1],
-      ],
-      -2,
-    ),
+    x!.pad(around(1, 0, 0, 2, 3, 1)),
+    x!.transpose([1, 2, 0]).pad(around(1, 0, 0, 2, 3, 1), -2),
     n!.pad([[1, 1]], 9),
   ]),
   row(
     'mirrorPad',
     { x: spread([2, 3, 4]) },
     ({ x }) => [
-      tf.mirrorPad(
-        x!,
-        [
-          [0, 1],
-          [2, 1],
-          [0, 0],
-        ],
-        'reflect',
-      ),
-      tf.mirrorPad(
-        x!.transpose([2, 0, 1]),
-        [
-          [3, 4],
-          [1, 2],
-          [0, 3],
-        ],
-        'symmetric',
-      ),
+      tf.mirrorPad(x!, around(0, 1, 2, 1, 0, 0), 'reflect'),
+      tf.mirrorPad(x!.transpose([2, 0, 1]), around(3, 4, 1, 2, 0, 3), 'symmetric'),
     ],
     none,
   ),
@@ -119,7 +85,7 @@ const cut: readonly Case[] = [
     x!.slice([1], [-1]),
     x!.transpose([2, 0, 1]).slice([1, 1, 0], [3, 2, 2]),
     x!.transpose([2, 0, 1]).slice([0, 0, 0], [5, 3, 4]),
-    x!.greater(0).slice([0, 1, 1], [1, 2, 3]).toFloat(),
+    above(x!).slice([0, 1, 1], [1, 2, 3]).toFloat(),
   ]),
   row(
     'stridedSlice',
@@ -156,8 +122,8 @@ const made: readonly Case[] = [
     x!.add(tf.fill([4, 2, 3], 0.5)),
     x!.mul(tf.eye(3).slice([0, 0], [2, 3])),
     x!.add(tf.onesLike(x!)).mul(tf.zerosLike(x!).add(2)),
-    tf.linalg.bandPart(x!.transpose(), 0, 1),
   ]),
+  row('bandPart', { x: spread([3, 4]) }, ({ x }) => tf.linalg.bandPart(x!.transpose(), 0, 1), none),
   row(
     'outputs of constants alone',
     {},
@@ -222,10 +188,15 @@ const addressed: readonly Case[] = [
     ],
     none,
   ),
-  row('unsortedSegmentSum', { x: spread([5, 2]), n: whole([5], [2, 0, -1, 2, 7]) }, ({ x, n }) => [
-    tf.unsortedSegmentSum(x!, n as tf.Tensor1D, 3),
-    tf.unsortedSegmentSum(x!.transpose().reshape([5, 2]), n as tf.Tensor1D, 4),
-  ]),
+  row(
+    'unsortedSegmentSum',
+    { x: spread([5, 2]), n: whole([5], [2, 0, -1, 2, 1]), m: whole([5], [0, 3, -7, 0, 9]) },
+    ({ x, n, m }) => [
+      tf.unsortedSegmentSum(x!, n as tf.Tensor1D, 3),
+      tf.unsortedSegmentSum(tf.ones([5, 3]), m as tf.Tensor1D, 3),
+      tf.unsortedSegmentSum(x!.transpose().reshape([5, 2]), n as tf.Tensor1D, 4),
+    ],
+  ),
   row('oneHot', { n: whole([4], [2, 0, 5, -1]), m: whole([2, 2], [0, 1, 2, 0]), x: spread([4, 3]) }, ({ n, m, x }) => [
     tf.oneHot(n as tf.Tensor1D, 3),
     tf.oneHot(m!, 4, 2.5, -0.5, 'float32'),

@@ -1,0 +1,21 @@
+/** What the monitor has seen of a run. */
+
+/** What the monitor knows of one worker. */
+export interface WorkerView {
+  readonly z: Float32Array;
+  /** Mean loss of the last batch. */
+  readonly loss: number | undefined;
+  /** Virtual time spent in completed steps. */
+  readonly busyNs: number;
+  /** Start and end of the step that runs. */
+  readonly startedNs: number | undefined;
+  readonly endsNs: number;
+}
+
+export interface MonitorState {
+  readonly u: Float32Array;
+  readonly version: number;
+  readonly workers: readonly WorkerView[];
+  /** Whether anything has changed since the last measurement. */
+  readonly changed: boolean;
+}
