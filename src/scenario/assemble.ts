@@ -1,5 +1,4 @@
 /** Assembles a simulation from a scenario: data, model, rules, actors, network and engine. */
-import { readFile } from 'node:fs/promises';
 import { isAbsolute, resolve } from 'node:path';
 import { consensus } from '../../actors/consensus.js';
 import { monitor } from '../../actors/monitor.js';
@@ -14,6 +13,7 @@ import { BadInput } from '../conditions.js';
 import type { Limits, Simulation } from '../kernel/simulation.js';
 import { Streams, type Stream } from '../kernel/streams.js';
 import type { Dataset, SampleSet } from '../learning/dataset.js';
+import { readBytes } from '../learning/inputFile.js';
 import { sampleLosses, type Learner } from '../learning/evaluation.js';
 import { losses } from '../learning/losses.js';
 import type { Assignment } from '../learning/partition.js';
@@ -50,7 +50,7 @@ export async function assemble(scenario: Scenario): Promise<Assembly> {
   const assignment = assign({ ...scenario, settings }, dataset, streams);
   const learner = buildLearner({ ...scenario, settings }, dataset);
   const chosen = measured(settings, dataset);
-  const start = await findStart(scenario, learner, streams);
+  const start = findStart(scenario, learner, streams);
   const runner = await openRunner(settings.engine, tablesOf(dataset));
   const simulation = cast({ settings, streams, dataset, assignment, learner, runner, start, chosen });
   return {
@@ -148,15 +148,11 @@ function measured({ monitor: { measures: chosen }, stop, model }: Settings, data
   return all;
 }
 
-async function findStart(scenario: Scenario, { model, layout }: Learner, streams: Streams): Promise<Float32Array> {
+function findStart(scenario: Scenario, { model, layout }: Learner, streams: Streams): Float32Array {
   const { initial } = scenario.settings;
   if (initial === undefined) return drawStart(model, streams.stream('model', 'init'));
   const file = fileResolver(scenario)(initial);
-  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
-    const problem =
-      error.code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${error.code ?? 'unknown'})`;
-    throw new BadInput(`${file}: ${problem}`, { path: ['initial'], remedy: 'give the path of a safetensors file' });
-  });
+  const bytes = readBytes({ file, path: ['initial'] });
   return readStart(decodeSafetensors(bytes, file), layout, file);
 }
 
