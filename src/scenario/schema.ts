@@ -68,7 +68,7 @@ const exchange = {
 const algorithm = choice('method', methods, {
   common: exchange,
   fallback: 'alternating',
-}) as unknown as z.ZodType<AlgorithmSettings>;
+}) as unknown as z.ZodType<AlgorithmSettings, AlgorithmInput>;
 
 const monitor = z.strictObject({
   every: z
@@ -136,15 +136,18 @@ export function scenarioSchema(tables: Tables) {
         .default('scenario')
         .describe('Names the run directory'),
       seed: z.int().min(0).default(0).describe('Every random stream of the run follows from it'),
-      data: choice('dataset', tables.datasets, { common: dataKeys() }) as unknown as z.ZodType<DataSettings>,
+      data: choice('dataset', tables.datasets, { common: dataKeys() }) as unknown as z.ZodType<DataSettings, DataInput>,
       model: z
-        .union([z.enum(names(tables.models)), choice('kind', tables.models) as unknown as z.ZodType<ModelSettings>])
+        .union([
+          z.enum(names(tables.models)),
+          choice('kind', tables.models) as unknown as z.ZodType<ModelSettings, ModelInput>,
+        ])
         .optional()
         .describe('What is trained: a name, or an object with `kind` and its own keys'),
       loss: z.enum(names(losses)).optional().describe('By default the one that fits the data'),
       initial: z.string().optional().describe('A safetensors file that u and all z_j start from'),
       workers: z.int().min(1).max(100_000).default(4).describe('M'),
-      algorithm: algorithm.prefault({} as never),
+      algorithm: algorithm.prefault({}),
       network: network.prefault({}),
       monitor: monitor.prefault({}),
       stop,
@@ -160,14 +163,31 @@ export interface DataSettings {
   readonly sampling: 'uniform' | 'epoch';
 }
 
+/** What one writes under `data`; each dataset and partition has keys of its own. */
+export interface DataInput extends Partial<Omit<DataSettings, 'partition'>> {
+  readonly dataset: string;
+  readonly partition?: { readonly kind: string; readonly [key: string]: unknown };
+  readonly [key: string]: unknown;
+}
+
 export interface ModelSettings {
   readonly kind: string;
 }
 
-type ExchangeSettings = z.infer<z.ZodObject<typeof exchange>>;
-export type AlgorithmSettings = ExchangeSettings &
+export interface ModelInput {
+  readonly kind: string;
+  readonly [key: string]: unknown;
+}
+
+type Exchange = z.ZodObject<typeof exchange>;
+export type AlgorithmSettings = z.infer<Exchange> &
   {
     [Method in keyof typeof methods]: { method: Method } & z.infer<(typeof methods)[Method]['options']>;
+  }[keyof typeof methods];
+
+export type AlgorithmInput = z.input<Exchange> &
+  {
+    [Method in keyof typeof methods]: { method?: Method } & z.input<(typeof methods)[Method]['options']>;
   }[keyof typeof methods];
 
 /** A parsed scenario: defaults filled in, quantities as numbers. */
