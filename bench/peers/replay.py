@@ -61,7 +61,10 @@ import pathlib
 import sys
 import time
 
-import numpy as np
+try:
+    import numpy as np
+except ImportError:
+    sys.exit(print("replay.py: numpy is not installed for this python3", file=sys.stderr) or 2)
 
 
 class Usage(Exception):
