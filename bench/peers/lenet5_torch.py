@@ -59,7 +59,8 @@ def main():
     operator_threads = 1 if options.parallel == "workers" else options.threads
     for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ[variable] = str(operator_threads)
-    keep_freed_memory()
+    if not options.plain:
+        keep_freed_memory()
     try:
         import torch
     except ImportError as error:
@@ -118,7 +119,7 @@ def serve(torch, round_, options):
 
 
 def description(torch, options):
-    return {"peer": f"PyTorch {torch.__version__}", "threads": options.threads, "parallel": options.parallel}
+    return {"peer": f"PyTorch {torch.__version__}", "threads": options.threads, "parallel": options.parallel, "plain": options.plain}
 
 
 def timed(round_, iterations):
@@ -148,7 +149,7 @@ class Round:
         shares = min(options.threads, WORKERS) if options.parallel == "workers" else 1
         bounds = [WORKERS * share // shares for share in range(shares + 1)]
         streams = [numpy.random.default_rng(worker) for worker in range(WORKERS)]
-        self.shares = [Share(self, slice(first, last), streams[first:last]) for first, last in zip(bounds, bounds[1:])]
+        self.shares = [Share(self, slice(first, last), streams[first:last], options) for first, last in zip(bounds, bounds[1:])]
         self.pool = None
         if shares > 1:
             from concurrent.futures import ThreadPoolExecutor
@@ -174,13 +175,14 @@ class Round:
 class Share:
     """The workers of one thread."""
 
-    def __init__(self, round_, rows, streams):
+    def __init__(self, round_, rows, streams, options):
         self.round = round_
         self.streams = streams
         self.z, self.v = round_.z[rows], round_.v[rows]
         # Of one's own: PyTorch counts changes in place per storage, and refuses those of another thread.
         self.y, self.gradient = round_.torch.empty_like(self.z), round_.torch.empty_like(self.z)
-        self.parameters = [leaves(y, gradient) for y, gradient in zip(self.y, self.gradient)]
+        self.shape, self.block = STYLES[options.plain]
+        self.parameters = [leaves(y, gradient, self.shape) for y, gradient in zip(self.y, self.gradient)]
 
     def step(self):
         torch, u = self.round.torch, self.round.u
@@ -189,7 +191,7 @@ class Share:
             torch.add(self.z, self.v, alpha=KAPPA, out=self.y)
             torch.mul(self.y, NU + COUPLING, out=self.gradient).sub_(u, alpha=COUPLING)
         for parameters, images, labels in zip(self.parameters, inputs, targets):
-            loss = batch_loss(torch.nn.functional, parameters, images, labels)
+            loss = batch_loss(torch.nn.functional, self.block, parameters, images, labels)
             loss.backward()
             self.round.losses.append(loss.detach())
         with torch.no_grad():
@@ -213,17 +215,22 @@ def distinct(stream, count):
             return indices
 
 
-def leaves(row, gradient):
+def leaves(row, gradient, shape_of):
     """The parameters of one worker as views of its row; backward adds to views of its gradient row."""
     parameters = []
     for part, gradient_part, (shape, _) in zip(row.split(SIZES), gradient.split(SIZES), PARAMETERS):
-        parameter = shaped(part, shape).detach().requires_grad_()
-        parameter.grad = shaped(gradient_part, shape)
+        parameter = shape_of(part, shape).detach().requires_grad_()
+        parameter.grad = shape_of(gradient_part, shape)
         parameters.append(parameter)
     return parameters
 
 
-def shaped(part, shape):
+def in_order(part, shape):
+    """Every tensor lies as PyTorch has it."""
+    return part.view(shape)
+
+
+def channels_last(part, shape):
     """Filters lie channels-last, which also makes their outputs so."""
     if len(shape) != 4:
         return part.view(shape)
@@ -231,11 +238,23 @@ def shaped(part, shape):
     return part.view(outputs, height, width, inputs).permute(0, 3, 1, 2)
 
 
-def batch_loss(functional, parameters, images, labels):
+def rectify_then_pool(functional, images, filters, bias):
+    return functional.max_pool2d(functional.relu(functional.conv2d(images, filters, bias)), 2)
+
+
+def pool_then_rectify(functional, images, filters, bias):
+    return functional.max_pool2d(functional.conv2d(images, filters, bias), 2).relu_()
+
+
+# By --plain: how parameters lie, and a convolutional block.
+STYLES = {True: (in_order, rectify_then_pool), False: (channels_last, pool_then_rectify)}
+
+
+def batch_loss(functional, block, parameters, images, labels):
     filters1, bias1, filters2, bias2, weight, bias = parameters
-    values = functional.max_pool2d(functional.conv2d(images, filters1, bias1), 2).relu_()
-    values = functional.max_pool2d(functional.conv2d(values, filters2, bias2), 2).relu_()
-    values = values.permute(0, 2, 3, 1).flatten(1)  # as they lie: no copy
+    values = block(functional, images, filters1, bias1)
+    values = block(functional, values, filters2, bias2)
+    values = values.permute(0, 2, 3, 1).flatten(1)  # channels-last: as they lie, no copy
     return functional.cross_entropy(functional.linear(values, weight, bias), labels, reduction="sum")
 
 
@@ -269,9 +288,12 @@ def parse_arguments():
     parser.add_argument("--blocks", type=int, default=10, help="how many blocks the timed iterations form (10)")
     parser.add_argument("--parallel", choices=["workers", "operators"], default="workers",
                         help="threads share out the workers, or PyTorch splits each operator")
+    parser.add_argument("--plain", action="store_true", help="PyTorch as one would first write it")
     parser.add_argument("--serve", action="store_true", help="read numbers of iterations from standard input")
     parser.add_argument("--mnist", help="a folder with the IDX files")
     options = parser.parse_args()
+    if options.plain:
+        options.parallel = "operators"
     if options.serve == (options.iterations is not None):
         fail("give --iterations N or --serve, not both")
     for name in ("threads", "blocks") + (() if options.serve else ("iterations",)):

@@ -64,7 +64,8 @@ import time
 try:
     import numpy as np
 except ImportError:
-    sys.exit(print("replay.py: numpy is not installed for this python3", file=sys.stderr) or 2)
+    print("replay.py: this Python has no numpy", file=sys.stderr)
+    sys.exit(2)
 
 
 class Usage(Exception):

@@ -2,8 +2,10 @@
 import Table from 'cli-table3';
 import colors from 'picocolors';
 import { findEngines } from '../compute/engines.js';
+import { quietLibraries } from './quietLibraries.js';
 
 export async function doctorCommand(): Promise<void> {
+  quietLibraries();
   const rows = new Table({
     head: ['engine.runner', 'engine.device', 'found', 'what it is, or what is missing'],
     colWidths: [15, 15, 8, 80],

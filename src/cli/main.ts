@@ -1,11 +1,7 @@
 /** The command line. Each command loads what it needs only when it runs: --help answers at once. */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { exitStatus, report } from './failures.js';
-
-const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
+import { exitStatus, report, tolerateClosedPipes } from './failures.js';
+import { version } from './package.js';
 
 const program = new Command('straggler')
   .description(
@@ -42,7 +38,6 @@ program
     '--set <path=value>',
     'override one key, as in --set algorithm.lambda=0.1; null deletes; may be repeated',
     collect,
-    [],
   )
   .option('--events', 'write events.jsonl, every processed event in order')
   .option('--quiet', 'print the digests alone')
@@ -70,15 +65,15 @@ program
 
 function wholeNumber(text: string): number {
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0)
-    throw new InvalidArgumentError('expected a whole number of at least 0.');
-  return value;
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value;
+  throw new InvalidArgumentError('Expected a whole number of at least 0.');
 }
 
-function collect(value: string, all: string[]): string[] {
+function collect(value: string, all: string[] = []): string[] {
   return [...all, value];
 }
 
+tolerateClosedPipes();
 try {
   await program.parseAsync();
 } catch (error) {

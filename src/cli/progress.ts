@@ -3,7 +3,7 @@ import { SingleBar } from 'cli-progress';
 import type { Run } from '../scenario/simulate.js';
 import type { Settings } from '../scenario/schema.js';
 
-/** Follows the limit that is nearest to being reached. */
+/** Follows the limit that is nearest to being reached; without one (only `stop.target`) it counts moves. */
 export function showProgress(run: Run, { name, stop }: Settings): { stop: () => void } {
   const limits = [
     { unit: 'moves', total: stop.iterations },
@@ -11,9 +11,12 @@ export function showProgress(run: Run, { name, stop }: Settings): { stop: () => 
     { unit: 'virtual s', total: stop.virtualTime === undefined ? undefined : stop.virtualTime / 1e9 },
   ].flatMap(({ unit, total }) => (total === undefined ? [] : [{ unit, total }]));
   const seen = { moves: 0, steps: 0, 'virtual s': 0 };
-  const shown = limits[0] ?? { unit: 'moves', total: 0 };
+  const shown = limits[0] ?? { unit: 'moves', total: Infinity };
   const bar = new SingleBar({
-    format: `${name} {bar} {percentage}% | {done} | {virtual} virtual s | {eta_formatted} left`,
+    format:
+      limits.length === 0
+        ? `${name} {done} | {virtual} virtual s | {duration_formatted}`
+        : `${name} {bar} {percentage}% | {done} | {virtual} virtual s | {eta_formatted} left`,
     barCompleteChar: '█',
     barIncompleteChar: '░',
     barsize: 30,
@@ -32,7 +35,8 @@ export function showProgress(run: Run, { name, stop }: Settings): { stop: () => 
     const nearest = limits
       .map(({ unit, total }) => ({ unit, total, share: seen[unit as keyof typeof seen] / total }))
       .reduce((best, next) => (next.share > best.share ? next : best), { ...shown, share: 0 });
-    const done = `${format(seen[nearest.unit as keyof typeof seen])} of ${format(nearest.total)} ${nearest.unit}`;
+    const total = limits.length === 0 ? '' : ` of ${format(nearest.total)}`;
+    const done = `${format(seen[nearest.unit as keyof typeof seen])}${total} ${nearest.unit}`;
     bar.update(Math.min(1, nearest.share), { done, virtual: (timeNs / 1e9).toFixed(2) });
   });
   return {

@@ -1,20 +1,21 @@
 /** `straggler run`: runs a scenario and records it. */
 import { relative } from 'node:path';
-import { readFileSync } from 'node:fs';
 import { loadScenario } from '../scenario/scenario.js';
 import { prepare, type Run, type RunResult } from '../scenario/simulate.js';
-import { freeRunPath, RunDirectory } from '../record/runDirectory.js';
+import { checkRunPath, RunDirectory } from '../record/runDirectory.js';
 import type { Manifest } from '../record/manifest.js';
 import { exitStatuses } from './failures.js';
 import { abortOnSignals } from './interrupt.js';
+import { version } from './package.js';
 import { showProgress } from './progress.js';
+import { quietLibraries } from './quietLibraries.js';
 import { findScenario } from './scenarioFile.js';
 import { followMeasures, printSummary } from './summary.js';
 
 export interface RunCommandOptions {
   readonly seed?: number;
   readonly out?: string;
-  readonly set: readonly string[];
+  readonly set?: readonly string[];
   readonly events?: true;
   readonly quiet?: true;
 }
@@ -22,11 +23,15 @@ export interface RunCommandOptions {
 /** Returns the exit status. */
 export async function runCommand(file: string, options: RunCommandOptions): Promise<number> {
   const began = Date.now();
-  const set = options.seed === undefined ? options.set : [...options.set, `seed=${options.seed}`];
+  quietLibraries();
+  const { set: overrides = [] } = options;
+  const set = options.seed === undefined ? overrides : [...overrides, `seed=${options.seed}`];
   const scenario = loadScenario(findScenario(file), { set });
   const { name, seed } = scenario.settings;
-  const directory = new RunDirectory(options.out ?? freeRunPath('.', `${name}-${seed}`));
+  if (options.out !== undefined) checkRunPath(options.out);
   const run = await prepare(scenario);
+  // Made only now: a scenario that is refused leaves nothing behind.
+  const directory = options.out === undefined ? RunDirectory.next(`${name}-${seed}`) : RunDirectory.at(options.out);
   const opening = openingManifest(run, scenario.directory);
   writeStart(directory, run, opening);
   directory.recordMeasurements(run.measurements$);
@@ -37,6 +42,9 @@ export async function runCommand(file: string, options: RunCommandOptions): Prom
   let result: RunResult;
   try {
     result = await run.toEnd({ signal: interrupt.signal });
+  } catch (error) {
+    directory.writeJson('manifest.json', { ...opening, status: 'failed', reason: String(error) });
+    throw error;
   } finally {
     progress?.stop();
     interrupt.stop();
@@ -60,8 +68,6 @@ export async function runCommand(file: string, options: RunCommandOptions): Prom
 
 function openingManifest({ start }: Run, scenarioDirectory: string): Manifest {
   const { scenario, seed, engine, parameters, sets, skew } = start;
-  const packageFile = new URL('../../../package.json', import.meta.url);
-  const { version } = JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string };
   return {
     straggler: version,
     status: 'running',

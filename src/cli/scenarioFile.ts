@@ -1,20 +1,18 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { nearMiss } from '../scenario/document.js';
-import { readdirSync } from 'node:fs';
 import { BadInput } from '../conditions.js';
-
-const packageRoot = fileURLToPath(new URL('../../../', import.meta.url));
+import { nearMiss } from '../scenario/document.js';
+import { packageRoot } from './package.js';
 
 /** The file that `text` means: a path, or else a shipped scenario by its path or name, from anywhere. */
 export function findScenario(text: string): string {
   const shipped = [join(packageRoot, text), join(packageRoot, 'scenarios', `${text}.yaml`)];
-  const found = [text, ...shipped].find((path) => existsSync(path));
+  const found = [text, ...shipped].find((path) => existsSync(path) && !statSync(path).isDirectory());
   if (found !== undefined) return found;
   const names = readdirSync(join(packageRoot, 'scenarios')).map((file) => file.replace(/\.yaml$/, ''));
   const near = nearMiss(text.replace(/^.*\//, '').replace(/\.yaml$/, ''), names);
-  throw new BadInput(`there is no scenario ${text}`, {
-    remedy: near === undefined ? `shipped are ${names.join(', ')}` : `did you mean ${near}?`,
+  const problem = existsSync(text) ? `${text} is a directory, not a scenario` : `there is no scenario ${text}`;
+  throw new BadInput(problem, {
+    remedy: near === undefined ? `give a YAML file, or a shipped one: ${names.join(', ')}` : `did you mean ${near}?`,
   });
 }

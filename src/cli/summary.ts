@@ -44,10 +44,7 @@ export function printSummary(summary: {
   if (!quiet) {
     const { steps, moves, messages } = result.counts;
     const paint = result.status === 'completed' ? colors.green : colors.red;
-    print('');
-    print(
-      `${colors.bold(name)}, seed ${seed ?? 0}: ${paint(result.status)}, ${reasons[result.reason] ?? result.reason}`,
-    );
+    print(`${colors.bold(name)}, seed ${seed ?? 0}: ${paint(result.status)}${reasonOf(result)}`);
     print(`${number(moves)} moves of u, ${number(steps)} worker steps, ${number(messages)} messages`);
     print(`${significant(result.virtualSeconds)} s of virtual time in ${wallSeconds.toFixed(1)} s`);
     if (measures.size > 0) print(table(measures).toString());
@@ -55,16 +52,20 @@ export function printSummary(summary: {
   print(`digests.events ${result.digests.events}`);
   print(`digests.state  ${result.digests.state}`);
   if (quiet) {
-    if (result.status !== 'completed') process.stderr.write(`straggler: ${result.status}: ${result.reason}\n`);
+    if (result.status !== 'completed') process.stderr.write(`straggler: ${result.status}${reasonOf(result)}\n`);
     return;
   }
   const files = ['manifest.json', 'metrics.jsonl', ...(events ? ['events.jsonl'] : []), 'final.safetensors'];
   print(`written to ${written}: ${files.join(', ')}`);
 }
 
+function reasonOf({ status, reason }: RunResult): string {
+  return status === 'interrupted' ? '' : `, ${reasons[reason] ?? reason}`;
+}
+
 function table(measures: Course): Table.Table {
   const rows = new Table({
-    head: ['measure', 'at the start', 'at the end'],
+    head: ['measure', 'first', 'last'],
     style: { head: [], border: [], compact: true },
   });
   for (const [measure, { first, last }] of measures) rows.push([measure, spread(first), spread(last)]);

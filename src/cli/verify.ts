@@ -8,9 +8,11 @@ import type { ScenarioInput } from '../scenario/schema.js';
 import { prepare, type Run, type RunResult } from '../scenario/simulate.js';
 import { abortOnSignals } from './interrupt.js';
 import { showProgress } from './progress.js';
+import { quietLibraries } from './quietLibraries.js';
 
 /** Returns the exit status: 0 where everything agrees, 4 where something differs. */
 export async function verifyCommand(path: string): Promise<number> {
+  quietLibraries();
   const manifest = readManifest(path);
   const { digests, counts, status } = manifest;
   if (digests === undefined || counts === undefined) {
@@ -18,9 +20,11 @@ export async function verifyCommand(path: string): Promise<number> {
       remedy: 'run the scenario to its end first',
     });
   }
-  const scenario = defineScenario(manifest.scenario as ScenarioInput, { directory: manifest.scenarioDirectory });
+  const scenario = defineScenario(manifest.scenario as ScenarioInput, {
+    directory: manifest.scenarioDirectory,
+    called: join(path, 'manifest.json'),
+  });
   const run = await prepare(scenario);
-  const engineNote = engineDifference(manifest, run);
   const firstDifference = compareEvents(run, path);
   const interrupt = abortOnSignals();
   const progress = showProgress(run, scenario.settings);
@@ -35,10 +39,8 @@ export async function verifyCommand(path: string): Promise<number> {
   }
   if (result.status === 'interrupted') return interrupt.exitStatus();
   const differences = [
-    ...compare('digests.events', digests.events, result.digests.events),
-    ...compare('digests.state', digests.state, result.digests.state),
-    ...compare('the SHA-256 of final.safetensors', digests.state, digestOfFile(path, 'final.safetensors')),
-    ...compare('the SHA-256 of events.jsonl', digests.events, digestOfFile(path, 'events.jsonl') ?? digests.events),
+    ...compare('events', path, { recorded: digests.events, repeated: result.digests.events }),
+    ...compare('state', path, { recorded: digests.state, repeated: result.digests.state }),
   ];
   const print = (text: string): void => void process.stdout.write(`${text}\n`);
   if (differences.length === 0) {
@@ -49,15 +51,29 @@ export async function verifyCommand(path: string): Promise<number> {
   }
   print(`${path}: NOT the same`);
   for (const difference of differences) print(difference);
-  const event = firstDifference();
-  if (event !== undefined) print(event);
-  if (engineNote !== undefined) print(engineNote);
+  for (const note of [firstDifference(), dataDifference(manifest, run), engineDifference(manifest, run)]) {
+    if (note !== undefined) print(note);
+  }
   return 4;
 }
 
-function compare(what: string, recorded: string, found: string | undefined): string[] {
-  if (found === recorded) return [];
-  return [`${what} differs\n  recorded ${recorded}\n  now      ${found ?? '(there is no such file)'}`];
+const digestedFiles = { events: 'events.jsonl', state: 'final.safetensors' } as const;
+
+/** One digest as the manifest has it, as the repetition gives it, and as the file has it (events.jsonl is optional). */
+function compare(
+  digest: keyof typeof digestedFiles,
+  path: string,
+  { recorded, repeated }: { recorded: string; repeated: string },
+): string[] {
+  const name = digestedFiles[digest];
+  const written = digestOfFile(path, name) ?? (digest === 'events' ? recorded : '(there is no such file)');
+  if (recorded === repeated && recorded === written) return [];
+  const rows = [
+    ['manifest.json', recorded],
+    [name, written],
+    ['the repetition', repeated],
+  ] as const;
+  return [`digests.${digest} differs`, ...rows.map(([of, value]) => `  ${of.padEnd(17)} ${value}`)];
 }
 
 /** Bits are promised within one engine fingerprint only. */
@@ -66,6 +82,13 @@ function engineDifference({ engine }: Manifest, { start }: Run): string | undefi
   if (now.length === 0) return undefined;
   const parts = now.map(([key, value]) => `${key} was ${String(engine[key])} and is ${String(value)}`);
   return `note: the engine is another one, so digests.state may differ: ${parts.join('; ')}`;
+}
+
+/** A data file may have changed since. */
+function dataDifference({ sets }: Manifest, { start }: Run): string | undefined {
+  const changed = Object.entries(start.sets).filter(([name, { sha256 }]) => sets[name]?.sha256 !== sha256);
+  if (changed.length === 0) return undefined;
+  return `note: the data are not those of the run: ${changed.map(([name]) => `sets.${name}`).join(', ')}`;
 }
 
 /** Holds every event of the repetition against events.jsonl, where there is one; returns the first difference. */
@@ -81,9 +104,17 @@ function compareEvents(run: Run, path: string): () => string | undefined {
     const { value, done } = recorded.next();
     if (done !== true && value === line.trimEnd()) return;
     const shown = done === true ? '(the file ends here)' : shorten(value);
-    difference = `the first event that differs is number ${count}\n  recorded ${shown}\n  now      ${shorten(line.trimEnd())}`;
+    difference = differingEvent(count, shown, shorten(line.trimEnd()));
   });
-  return () => difference;
+  return () => {
+    if (difference !== undefined) return difference;
+    const { value, done } = recorded.next();
+    return done === true ? undefined : differingEvent(count + 1, shorten(value), '(the run ends here)');
+  };
+}
+
+function differingEvent(number: number, recorded: string, repeated: string): string {
+  return `the first event that differs is number ${number}\n  events.jsonl      ${recorded}\n  the repetition    ${repeated}`;
 }
 
 /** The lines of a file, read in pieces: event logs may be larger than memory. */

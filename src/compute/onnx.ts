@@ -48,16 +48,38 @@ function bytesOf(type: ElementType, values: ArrayLike<number>): Uint8Array {
   return new Uint8Array(BigInt64Array.from(Array.from(values, BigInt)).buffer);
 }
 
-/** A graph under construction. Equal nodes of equal inputs are written once. */
-export class OnnxGraph {
-  private readonly nodes: object[] = [];
-  private readonly initializers: object[] = [];
-  private readonly inputs: object[] = [];
-  private readonly outputs: object[] = [];
-  private readonly types = new Map<Value, ValueType>();
-  private readonly written = new Map<string, readonly Value[]>();
+interface Named {
+  readonly name: Value;
+}
+
+/** A node, in the words of onnx.proto. */
+interface Node {
+  readonly op_type: string;
+  readonly name?: string;
+  readonly attribute?: readonly object[];
+  readonly input: readonly Value[];
+  readonly output: readonly Value[];
+}
+
+/** What rules know of values, for rules that can do better with it. */
+class Facts {
   /** x -> max(x, 0), where the graph has both. */
   readonly rectified = new Map<Value, Value>();
+  /** The condition x > 0 -> x. */
+  readonly positive = new Map<Value, Value>();
+  /** A gradient of max pooling -> the input of the pooling, and the gradient where that is positive, zero elsewhere. */
+  readonly pooledGradients = new Map<Value, { readonly input: Value; readonly whereInputIsPositive: () => Value }>();
+}
+
+/** A graph under construction. Equal nodes of equal inputs are written once. */
+export class OnnxGraph {
+  private readonly nodes: Node[] = [];
+  private readonly initializers: (Named & { dims: readonly number[]; data_type: number; raw_data: Uint8Array })[] = [];
+  private readonly inputs: Named[] = [];
+  private readonly outputs: Named[] = [];
+  private readonly types = new Map<Value, ValueType>();
+  private readonly written = new Map<string, readonly Value[]>();
+  readonly facts = new Facts();
   /** A rough count of scalar operations: says whether a call is worth a trip to another thread. */
   operations = 0;
 
@@ -146,11 +168,24 @@ export class OnnxGraph {
     return this.node('Slice', [value, ...operands], dims);
   }
 
+  /** The same elements in every place of the axes that are 1 or missing in front. */
+  expand(value: Value, dims: readonly number[]): Value {
+    if (this.dims(value).join() === dims.join()) return value;
+    return this.node('Expand', [value, this.constant('int64', [dims.length], dims)], dims);
+  }
+
+  /** The model, without what no output needs. */
   encode(name: string): Uint8Array {
+    const needed = new Set(this.outputs.map((output) => output.name));
+    const node = this.nodes.toReversed().filter(({ input, output }) => {
+      if (!output.some((value) => needed.has(value))) return false;
+      for (const value of input) needed.add(value);
+      return true;
+    });
     const graph = {
-      node: this.nodes,
+      node: node.reverse(),
       name,
-      initializer: this.initializers,
+      initializer: this.initializers.filter((constant) => needed.has(constant.name)),
       input: this.inputs,
       output: this.outputs,
     };
@@ -174,7 +209,7 @@ export class OnnxGraph {
   }
 }
 
-function valueInfo(name: string, { type, dims }: ValueType): object {
+function valueInfo(name: string, { type, dims }: ValueType): Named {
   const shape = { dim: dims.map((extent) => ({ dim_value: extent })) };
-  return { name, type: { tensor_type: { elem_type: elementTypes[type], shape } } };
+  return { name, type: { tensor_type: { elem_type: elementTypes[type], shape } } } as Named;
 }

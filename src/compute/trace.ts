@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs';
 import { BadInput } from '../conditions.js';
 import { OnnxGraph } from './onnx.js';
 import { rules, type Rule } from './rules.js';
+import { cannotCompile } from './rules/rule.js';
 import { arrange, converted, logicalOrder, type TraceSymbol } from './symbol.js';
 import type { Feed, TensorFunction } from './tensorFunction.js';
 
@@ -29,7 +30,7 @@ interface Entry {
 }
 
 class TraceBackend extends tf.KernelBackend {
-  private readonly entries = new tf.DataStorage<Entry>(this, tf.engine() as unknown as tf.DataMover);
+  private readonly entries = new tf.DataStorage<Entry>(this, tf.engine());
   graph = new OnnxGraph();
 
   /** The symbol of a tensor. One that was made outside of the trace moves here and becomes a constant. */
@@ -75,7 +76,7 @@ class TraceBackend extends tf.KernelBackend {
           'write it with tensor operations alone (no dataSync, arraySync or print), or choose engine.runner: eager',
       });
     }
-    return tf.util.toTypedArray(constant as number[], dtype);
+    return tf.util.toTypedArray(constant, dtype);
   }
 
   override read(dataId: tf.DataId): Promise<tf.TypedArray> {
@@ -139,9 +140,7 @@ function register(): void {
 }
 
 function refuseKernel(kernelName: string): never {
-  throw new BadInput(`the TensorFlow.js kernel ${kernelName} cannot be compiled to ONNX yet`, {
-    remedy: 'write the function with other operations, or choose engine.runner: eager',
-  });
+  throw cannotCompile(kernelName, 'yet', 'write the function with other operations');
 }
 
 type KernelCall = Parameters<tf.KernelConfig['kernelFunc']>[0];
@@ -151,12 +150,10 @@ function applyRule(rule: Rule, { inputs, attrs }: KernelCall): tf.TensorInfo | t
   const list = Array.isArray(inputs) ? (inputs as tf.TensorInfo[]).map((info) => backend.symbol(info)) : [];
   const named: Record<string, TraceSymbol> = {};
   if (!Array.isArray(inputs)) {
-    for (const [name, info] of Object.entries(inputs)) if (info) named[name] = backend.symbol(info as tf.TensorInfo);
+    for (const [name, info] of Object.entries(inputs)) if (info) named[name] = backend.symbol(info);
   }
   const result = rule({ graph: backend.graph, inputs: named, list, attributes: attrs ?? {} });
-  return Array.isArray(result)
-    ? result.map((symbol) => backend.register(symbol))
-    : backend.register(result as TraceSymbol);
+  return Array.isArray(result) ? result.map((symbol) => backend.register(symbol)) : backend.register(result);
 }
 
 /**

@@ -31,6 +31,11 @@ export class Agenda<Entry extends AgendaKey> {
     return this.heap.length;
   }
 
+  /** All entries, in no particular order. */
+  entries(): readonly Entry[] {
+    return this.heap;
+  }
+
   push(entry: Entry): void {
     if (!Number.isSafeInteger(entry.timeNs)) throw new Error(`virtual time ${entry.timeNs} ns is not a safe integer`);
     const { heap } = this;

@@ -101,6 +101,7 @@ class Run {
   private readonly randoms = new Map<string, Context['random']>();
   private readonly kinds: Record<string, number> = {};
   private readonly totals = { messages: 0, bytes: 0 };
+  private readonly delivered = { messages: 0, bytes: 0 };
   private readonly observations: { from: string; observation: Observation }[] = [];
   private timeNs = 0;
   private events = 0;
@@ -133,6 +134,7 @@ class Run {
       failure = error;
       await this.ledger.drain();
     }
+    this.balance();
     return {
       reason: this.stopReason ?? failure?.status ?? 'failed',
       ...(failure === undefined ? {} : { failure }),
@@ -148,6 +150,7 @@ class Run {
     this.perform(monitor.name, this.stage.spawn(monitor.name, monitor.behaviour, this.context(monitor.name)));
     for (const { name, behaviour } of actors) this.perform(name, this.stage.spawn(name, behaviour, this.context(name)));
     await this.showObservations();
+    if (this.simulation.limits.events === 0) this.stopReason ??= 'events';
   }
 
   /** One event: the earliest entry goes to its actor, whose effects are carried out. */
@@ -157,7 +160,7 @@ class Run {
       this.stopReason = 'interrupted';
       return;
     }
-    const entry = this.agenda.pop();
+    const entry = this.agenda.peek();
     if (entry === undefined) {
       const waiting = this.stage.waiting().join('; ');
       throw new Stopped('failed', `deadlock: nothing is left to happen and the goal is not met; ${waiting}`);
@@ -167,6 +170,7 @@ class Run {
       this.stopReason = 'virtualTime';
       return;
     }
+    this.agenda.pop();
     if (entry.timeNs < this.timeNs) throw new Error(`time went back from ${this.timeNs} to ${entry.timeNs} ns`);
     this.timeNs = entry.timeNs;
     const { name } = actors[entry.to]!;
@@ -201,6 +205,10 @@ class Run {
 
   private log(actor: string, entry: Entry, { kind, facts }: Message): void {
     this.events += 1;
+    if (entry.priority === priorities.message) {
+      this.delivered.messages += 1;
+      this.delivered.bytes += bytesOf(entry.message);
+    }
     this.kinds[kind] = (this.kinds[kind] ?? 0) + 1;
     const line = `${JSON.stringify({ timeNs: this.timeNs, actor, kind, ...facts })}\n`;
     this.digest.add(line);
@@ -212,13 +220,19 @@ class Run {
   }
 
   private performOne(name: string, effect: Effect): void {
+    // What the monitor does must not reach the agenda, and what it records must not come from elsewhere.
+    const records = effect.effect === 'record' || effect.effect === 'evaluate';
+    const { monitor } = this.simulation;
+    if (records !== (name === monitor.name)) {
+      throw new Error(`${name} may not ${effect.effect}: ${monitor.name} records and evaluates, and does nothing else`);
+    }
     switch (effect.effect) {
       case 'send': {
-        const bytes = Object.values(effect.message.tensors ?? {}).reduce((sum, tensor) => sum + tensor.byteLength, 0);
-        this.totals.messages += 1;
-        this.totals.bytes += bytes;
+        const bytes = bytesOf(effect.message);
         const transfer = { from: name, to: effect.to, bytes, departNs: this.timeNs };
         this.push(name, effect.to, priorities.message, this.simulation.network.transitNs(transfer), effect.message);
+        this.totals.messages += 1;
+        this.totals.bytes += bytes;
         return;
       }
       case 'after':
@@ -255,9 +269,27 @@ class Run {
     const target = this.numbers.get(to);
     if (target === undefined) throw new Error(`${from} sent ${message.kind} to ${to}, which is not an actor`);
     if (!(delayNs >= 0)) throw new Error(`${from} asked for a delay of ${delayNs} ns`);
+    const timeNs = this.timeNs + delayNs;
+    if (timeNs > Number.MAX_SAFE_INTEGER) {
+      const limit = `virtual time ends at ${Number.MAX_SAFE_INTEGER} ns, about 104 days`;
+      throw new Stopped(
+        'failed',
+        `${limit}: ${from} asked for ${message.kind} at ${timeNs} ns; choose shorter delays, or stop earlier`,
+      );
+    }
     const sequence = (this.sequences[source] = this.sequences[source]! + 1);
-    const key = { timeNs: this.timeNs + delayNs, priority, source, sequence };
+    const key = { timeNs, priority, source, sequence };
     this.agenda.push({ ...key, to: target, message, ...(result === undefined ? {} : { result }) });
+  }
+
+  /** Always true: sent = delivered + in flight, in messages and in bytes. */
+  private balance(): void {
+    const flying = this.agenda.entries().filter(({ priority }) => priority === priorities.message);
+    const messages = this.delivered.messages + flying.length;
+    const bytes = flying.reduce((sum, { message }) => sum + bytesOf(message), this.delivered.bytes);
+    if (messages === this.totals.messages && bytes === this.totals.bytes) return;
+    const sent = `${this.totals.messages} messages (${this.totals.bytes} bytes) sent`;
+    throw new Error(`${sent}, but ${messages} (${bytes} bytes) delivered or in flight`);
   }
 
   /** Shows the monitor what actors observed, in order, and takes its measurements. */
@@ -278,6 +310,11 @@ class Run {
     }
     return { self: name, timeNs: this.timeNs, random, totals: this.totals };
   }
+}
+
+/** The bytes that a message takes on a link: those of its tensors. */
+function bytesOf({ tensors = {} }: Message): number {
+  return Object.values(tensors).reduce((sum, { byteLength }) => sum + byteLength, 0);
 }
 
 /** A float64 sum of float32 values cannot overflow: it is finite just where every value is. */

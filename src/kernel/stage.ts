@@ -2,7 +2,7 @@
  * The stage: nact actors that run behaviours, one event in flight. The only importer of nact.
  */
 import { dispatch, spawn, start, stop, type Ref } from 'nact';
-import type { Behaviour, Context, Effect, Message } from './effects.js';
+import type { Behaviour, Context, Effect, Message, Transition } from './effects.js';
 
 /** What travels to a nact actor: the message and where the outcome goes. */
 interface Delivery {
@@ -29,7 +29,7 @@ export class Stage {
 
   /** Spawns `behaviour` under `name` and returns its effects at time 0. */
   spawn<State>(name: string, behaviour: Behaviour<State>, context: Context): readonly Effect[] {
-    const first = behaviour.init(context);
+    const first = initiate(name, behaviour, context);
     // A mirror of nact's state, which nact itself never shows.
     let current = first.state;
     const act = (state: State, { message, context, resolve, reject }: Delivery): State => {
@@ -73,5 +73,13 @@ export class Stage {
 
   close(): void {
     stop(this.system);
+  }
+}
+
+function initiate<State>(name: string, { init }: Behaviour<State>, context: Context): Transition<State> {
+  try {
+    return init(context);
+  } catch (error) {
+    throw new Error(`${name} threw at its start`, { cause: error });
   }
 }

@@ -23,7 +23,8 @@ export interface Manifest {
   readonly seed: number;
   readonly engine: Readonly<Record<string, unknown>>;
   readonly parameters: unknown;
-  readonly sets: unknown;
+  /** Sizes of the sets, and the SHA-256 of their inputs and targets. */
+  readonly sets: Readonly<Record<string, { readonly count: number; readonly sha256: string }>>;
   readonly partition: unknown;
   readonly digests?: Digests;
   readonly virtualSeconds?: number;
@@ -43,7 +44,9 @@ export function readManifest(run: string): Manifest {
   if (!existsSync(file)) throw new BadInput(`${run} is not a run directory: it has no manifest.json`, { remedy });
   try {
     const manifest = JSON.parse(readFileSync(file, 'utf8')) as Partial<Manifest>;
-    if (typeof manifest.scenario === 'object' && typeof manifest.status === 'string') return manifest as Manifest;
+    const { status, scenario, engine, sets } = manifest;
+    const objects = [scenario, engine, sets].every((part) => typeof part === 'object' && part !== null);
+    if (objects && typeof status === 'string') return manifest as Manifest;
   } catch {
     // Told below.
   }

@@ -1,5 +1,15 @@
 /** The run directory: what a run leaves behind. Streams go in, nothing comes out: it cannot change a run. */
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { Observable } from 'rxjs';
 import { BadInput } from '../conditions.js';
@@ -7,31 +17,32 @@ import type { TimedMeasurement } from '../kernel/ledger.js';
 import type { LoggedEvent } from '../kernel/simulation.js';
 import { encodeSafetensors, type NamedTensors } from './safetensors.js';
 
-/** The first of `runs/<stem>`, `runs/<stem>-2`, ... that is free below `directory`. */
-export function freeRunPath(directory: string, stem: string): string {
-  for (let count = 1; ; count += 1) {
-    const path = join(directory, 'runs', count === 1 ? stem : `${stem}-${count}`);
-    if (!existsSync(path)) return path;
-  }
+/** Throws BadInput where `path` cannot become a run directory because something is there already. */
+export function checkRunPath(path: string): void {
+  if (!existsSync(path)) return;
+  const remedy = 'name another with --out';
+  if (!statSync(path).isDirectory()) throw new BadInput(`the run directory ${path} is a file`, { remedy });
+  if (readdirSync(path).length > 0) throw new BadInput(`the run directory ${path} is not empty`, { remedy });
 }
 
 export class RunDirectory {
   private readonly files: LineFile[] = [];
 
-  /** Makes the directory; throws BadInput where it holds something already or cannot be made. */
-  constructor(readonly path: string) {
-    try {
-      mkdirSync(path, { recursive: true });
-    } catch (error) {
-      throw new BadInput(
-        `the run directory ${path} cannot be made (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`,
-        {
-          remedy: 'name another with --out',
-        },
-      );
-    }
-    if (readdirSync(path).length > 0) {
-      throw new BadInput(`the run directory ${path} is not empty`, { remedy: 'name another with --out' });
+  private constructor(readonly path: string) {}
+
+  /** Makes the directory at `path`, or takes an empty one. Throws BadInput where that cannot be. */
+  static at(path: string): RunDirectory {
+    checkRunPath(path);
+    make(path, { recursive: true });
+    return new RunDirectory(path);
+  }
+
+  /** Makes the first of `runs/<stem>`, `runs/<stem>-2`, ... that nobody has made before. */
+  static next(stem: string): RunDirectory {
+    make('runs', { recursive: true });
+    for (let count = 1; ; count += 1) {
+      const path = join('runs', count === 1 ? stem : `${stem}-${count}`);
+      if (!existsSync(path) && make(path, { recursive: false })) return new RunDirectory(path);
     }
   }
 
@@ -81,6 +92,18 @@ export class RunDirectory {
     const file = new LineFile(join(this.path, name));
     this.files.push(file);
     return file;
+  }
+}
+
+/** Makes a directory. Returns false where, unless `recursive`, it is there already. */
+function make(path: string, options: { recursive: boolean }): boolean {
+  try {
+    mkdirSync(path, options);
+    return true;
+  } catch (error) {
+    const { code = 'unknown error' } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && !options.recursive) return false;
+    throw new BadInput(`the run directory ${path} cannot be made (${code})`, { remedy: 'name another with --out' });
   }
 }
 

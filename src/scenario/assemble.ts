@@ -26,7 +26,7 @@ import { decodeSafetensors } from '../record/safetensors.js';
 import type { Scenario } from './scenario.js';
 import { distributions, type Delay, type ModelSettings, type Settings } from './schema.js';
 import { drawStart, readStart } from './state.js';
-import { bindTasks } from './tasks.js';
+import { bindTasks, findMinimum, type Minimum } from './tasks.js';
 
 /** Everything that a run needs and that its record tells of. */
 export interface Assembly {
@@ -51,8 +51,14 @@ export async function assemble(scenario: Scenario): Promise<Assembly> {
   const learner = buildLearner({ ...scenario, settings }, dataset);
   const chosen = measured(settings, dataset);
   const start = findStart(scenario, learner, streams);
+  const lossScales = lossScalesOf(settings, assignment);
+  // Found before the run, which is too late for bad input.
+  const minimum = chosen.includes('optimality_gap')
+    ? findMinimum({ dataset, assignment, algorithm: settings.algorithm, lossScales })
+    : undefined;
   const runner = await openRunner(settings.engine, tablesOf(dataset));
-  const simulation = cast({ settings, streams, dataset, assignment, learner, runner, start, chosen });
+  const parts = { settings, streams, dataset, assignment, learner, runner, start, chosen, lossScales, minimum };
+  const simulation = cast(parts);
   return {
     settings,
     simulation,
@@ -153,7 +159,7 @@ function findStart(scenario: Scenario, { model, layout }: Learner, streams: Stre
   if (initial === undefined) return drawStart(model, streams.stream('model', 'init'));
   const file = fileResolver(scenario)(initial);
   const bytes = readBytes({ file, path: ['initial'] });
-  return readStart(decodeSafetensors(bytes, file), layout, file);
+  return readStart(decodeSafetensors(bytes, file, ['initial']), layout, file);
 }
 
 function tablesOf({ train, test }: Dataset) {
@@ -173,17 +179,15 @@ interface Parts {
   readonly runner: Runner;
   readonly start: Float32Array;
   readonly chosen: readonly MeasureName[];
+  readonly lossScales: readonly number[];
+  readonly minimum: Minimum | undefined;
 }
 
 /** Gives every actor its part. */
 function cast(parts: Parts): Assembly['simulation'] {
-  const { settings, streams, dataset, assignment, learner, runner, start, chosen } = parts;
+  const { settings, streams, dataset, assignment, learner, runner, start, chosen, lossScales, minimum } = parts;
   const { algorithm, workers, data, network } = settings;
   const rules = methods[algorithm.method].rules(algorithm, { ...learner, sampleLosses: sampleLosses(learner) });
-  const lossScales = assignment.map(({ length }) => {
-    if (algorithm.gradient === 'mean') return 1;
-    return data.batchSize === 'full' ? length : data.batchSize!;
-  });
   const stalenessMax = algorithm.staleness.max === 'unbounded' ? undefined : algorithm.staleness.max;
   const stepNs = stepTimes(drawOf(network.stepTime), network.stragglers);
   const cluster = assignment.map((indices, index) => ({
@@ -220,10 +224,18 @@ function cast(parts: Parts): Assembly['simulation'] {
       bytesPerSecond: network.bandwidth === 'unlimited' ? Infinity : network.bandwidth,
       streams,
     }),
-    engine: bindTasks({ runner, rules, learner, dataset, assignment, algorithm, lossScales }),
+    engine: bindTasks({ runner, rules, learner, dataset, assignment, algorithm, lossScales, minimum }),
     streams,
     limits: limitsOf(settings),
   };
+}
+
+/** What the gradients of the workers are multiples of: 1 for the batch mean, the batch size for the batch sum. */
+function lossScalesOf({ algorithm, data }: Settings, assignment: Assignment): number[] {
+  return assignment.map(({ length }) => {
+    if (algorithm.gradient === 'mean') return 1;
+    return data.batchSize === 'full' ? length : data.batchSize!;
+  });
 }
 
 /** What draws a delay in nanoseconds. */

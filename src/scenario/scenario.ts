@@ -5,7 +5,7 @@ import { stringify } from 'yaml';
 import { z } from 'zod';
 import { BadInput } from '../conditions.js';
 import { readDocument, type Source } from './document.js';
-import { describeIssue, refusal } from './explain.js';
+import { describeIssue, placeOf, refusal } from './explain.js';
 import { scenarioSchema, type ScenarioInput, type Settings } from './schema.js';
 import { extendTables, type Extensions, type Tables } from './tables.js';
 
@@ -31,22 +31,36 @@ export function loadScenario(path: string, options: ScenarioOptions = {}): Scena
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    const problem = code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${code ?? 'unknown error'})`;
-    throw new BadInput(`scenario ${path}: ${problem}`, {
+    const { code = 'unknown error' } = error as NodeJS.ErrnoException;
+    throw new BadInput(`the scenario ${path} ${problems[code] ?? `cannot be read (${code})`}`, {
       remedy: 'give the path of a scenario, for example scenarios/mnist-sync.yaml',
     });
   }
-  const named = basename(path).replace(/\.(ya?ml|json)$/, '');
+  const stem = basename(path).replace(/\.(ya?ml|json)$/, '');
+  const named = stem.replace(/[^\w.-]+/g, '-') || 'scenario';
   return check(readDocument(text, path, options.set), { name: named, directory: dirname(resolve(path)), options });
 }
 
-/** Checks a scenario given as a value; relative paths are resolved against `directory`. */
+const problems: Readonly<Record<string, string>> = {
+  ENOENT: 'does not exist',
+  EISDIR: 'is a directory, not a file',
+  EACCES: 'may not be read by this user',
+};
+
+/**
+ * Checks a scenario given as a value; relative paths are resolved against `directory`. Messages name it as `called`:
+ * a value has no lines.
+ */
 export function defineScenario(
   input: ScenarioInput,
-  { directory = '.', ...options }: ScenarioOptions & { directory?: string } = {},
+  {
+    directory = '.',
+    called = 'scenario',
+    ...options
+  }: ScenarioOptions & { directory?: string | undefined; called?: string } = {},
 ): Scenario {
-  const source = readDocument(stringify(input), 'scenario', options.set);
+  const { value, locate } = readDocument(stringify(input, { aliasDuplicateObjects: false }), called, options.set);
+  const source: Source = { value, locate: (path) => locate(path).replace(/:\d+:\d+$/, '') };
   return check(source, { name: 'scenario', directory: resolve(directory), options });
 }
 
@@ -69,6 +83,6 @@ export function encodeScenario({ settings, tables }: Pick<Scenario, 'settings' |
 /** Adds the place to BadInput that names a key of `scenario`. */
 export function withPlace(error: unknown, scenario: Scenario): unknown {
   if (!(error instanceof BadInput) || error.path === undefined) return error;
-  const place = `${scenario.source.locate(error.path)}: ${error.path.join('.')}: `;
-  return new BadInput(place + error.message, error.remedy === undefined ? {} : { remedy: error.remedy });
+  const message = placeOf(error.path, scenario.source) + error.message;
+  return new BadInput(message, error.remedy === undefined ? {} : { remedy: error.remedy });
 }

@@ -216,8 +216,14 @@ function checkAcross(settings: unknown, context: z.core.$RefinementCtx): void {
       }
     });
   });
-  const timeless = links.stepTime === 0 && links.latency === 0 && links.bandwidth === 'unlimited';
+  const timeless = isZero(links.stepTime) && isZero(links.latency) && links.bandwidth === 'unlimited';
   if (timeless && limits.virtualTime !== undefined && limits.iterations === undefined && limits.steps === undefined) {
     refuse(['stop', 'virtualTime'], 'no virtual time passes without delays; set network.stepTime, or stop.iterations');
   }
+}
+
+function isZero(time: Delay): boolean {
+  if (typeof time === 'number') return time === 0;
+  const { distribution, ...options } = time;
+  return distributions[distribution].meanNs(options as never) === 0;
 }

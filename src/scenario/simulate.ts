@@ -119,10 +119,14 @@ export interface Handle {
 export function simulate(scenario: Scenario, options: RunOptions = {}): Handle {
   const measurements$ = new Subject<TimedMeasurement>();
   const events$ = new Subject<LoggedEvent>();
-  const result = prepare(scenario).then((run) => {
+  const started = prepare(scenario).then((run) => {
     run.measurements$.subscribe(measurements$);
     run.events$.subscribe(events$);
     return run.toEnd(options);
+  });
+  const result = started.finally(() => {
+    measurements$.complete();
+    events$.complete();
   });
   return { measurements$: measurements$.asObservable(), events$: events$.asObservable(), result };
 }

@@ -19,11 +19,19 @@ export interface TaskContext {
   readonly algorithm: AlgorithmSettings;
   /** What a batch's gradient is a multiple of: 1 for the mean, the batch size of each worker for the sum. */
   readonly lossScales: readonly number[];
+  /** Given where the measure `optimality_gap` is taken. */
+  readonly minimum: Minimum | undefined;
+}
+
+/** The coupled problem in float64 and the minimum of its F. */
+export interface Minimum {
+  readonly problem: CoupledProblem;
+  readonly value: number;
 }
 
 type Task = (inputs: Inputs) => Promise<Tensors>;
 
-/** The engine of a run: tasks by name. `optimality` exists only where the minimum of F can be found. */
+/** The engine of a run: tasks by name. */
 export function bindTasks(context: TaskContext): Engine {
   const { runner, rules } = context;
   const run = (definition: TensorFunction): Task => {
@@ -45,11 +53,10 @@ export function bindTasks(context: TaskContext): Engine {
 
 /** Tasks of the monitor; each takes `u` `[P]` and `z`, a list of M vectors. */
 function measureTasks(context: TaskContext): Record<string, Task> {
-  const { runner, rules, learner, dataset, assignment, algorithm, lossScales } = context;
+  const { runner, rules, learner, dataset, assignment, algorithm, lossScales, minimum } = context;
   const { lambda, regularization } = algorithm;
   const evaluation = batchEvaluation(learner);
   const couple = coupling(rules.penalty, lambda);
-  const optimum = onceCalled(() => optimality(context));
   const everything = {
     train: range(dataset.train.count),
     test: range(dataset.test?.count ?? 0),
@@ -83,7 +90,7 @@ function measureTasks(context: TaskContext): Record<string, Task> {
       return { value: one(sum + (regularization / 2) * norms![0]! + penalty![0]!) };
     },
     optimality: ({ u, z }) => {
-      const { problem, value } = optimum();
+      const { problem, value } = minimum!;
       const point = {
         u: Float64Array.from(u as Float32Array),
         z: (z as Float32Array[]).map((zj) => Float64Array.from(zj)),
@@ -93,11 +100,13 @@ function measureTasks(context: TaskContext): Record<string, Task> {
   };
 }
 
-/** The coupled problem in float64 and the minimum of F. Only for convex data under the potential quad. */
-function optimality({ dataset, assignment, algorithm, lossScales }: TaskContext): {
-  problem: CoupledProblem;
-  value: number;
-} {
+/** Finds the minimum of F: only for convex data under the potential quad. Throws BadInput where it is not attained. */
+export function findMinimum({
+  dataset,
+  assignment,
+  algorithm,
+  lossScales,
+}: Pick<TaskContext, 'dataset' | 'assignment' | 'algorithm' | 'lossScales'>): Minimum {
   const { lambda, eta, regularization } = algorithm;
   const functions = assignment.map((indices, worker) => {
     const mean = dataset.convex!(indices);
@@ -114,11 +123,6 @@ function optimality({ dataset, assignment, algorithm, lossScales }: TaskContext)
   // (1/lambda) ||w / eta||^2 = (rho/2) ||w||^2
   const problem = { functions, regularization, coupling: 2 / (lambda * eta * eta) };
   return { problem, value: minimiseCoupled(problem).value };
-}
-
-function onceCalled<Value>(make: () => Value): () => Value {
-  let made: { value: Value } | undefined;
-  return () => (made ??= { value: make() }).value;
 }
 
 function range(count: number): Int32Array {

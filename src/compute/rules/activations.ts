@@ -9,7 +9,7 @@ const relu: Rule = ({ graph, inputs }) => {
   const x = inputs['x']!;
   const value = valueOf(graph, x);
   const result = graph.node('Relu', [value], graph.dims(value));
-  graph.rectified.set(value, result);
+  graph.facts.rectified.set(value, result);
   return symbolOf(graph, result, x.shape, x.order);
 };
 

@@ -24,9 +24,18 @@ const multiply: Rule = (call) => {
   const { a, b } = inputs as { a: TraceSymbol; b: TraceSymbol };
   const [{ mask, shape, order }, other] = b.mask === undefined ? [a, b] : [b, a];
   if (mask === undefined) return withNeutral('Mul', 1, 'both')(call);
+  const pooled = alike(a, b) ? graph.facts.pooledGradients.get(other.value ?? '') : undefined;
+  if (pooled !== undefined && pooled.input === graph.facts.positive.get(mask)) {
+    return symbolOf(graph, pooled.whereInputIsPositive(), shape, order);
+  }
   const condition = symbolOf(graph, mask, shape, order);
   return writeBroadcast(graph, [condition, other], (write, where, value) => write('Where', where, value, 0));
 };
+
+/** True for tensors whose elements lie in the same places. */
+function alike(a: TraceSymbol, b: TraceSymbol): boolean {
+  return a.shape.join() === b.shape.join() && a.order.join() === b.order.join();
+}
 
 const addN: Rule = ({ graph, list }) => {
   if (list.length === 1) return list[0]!;

@@ -27,12 +27,17 @@ function comparison(compute: Binary): SingleRule {
 const step: Rule = ({ graph, inputs, attributes }) => {
   const x = inputs['x']!;
   const write = writerOf(graph);
-  const mask = write('Greater', graph.rectified.get(valueOf(graph, x)) ?? valueOf(graph, x), 0);
+  const compared = graph.facts.rectified.get(valueOf(graph, x)) ?? valueOf(graph, x);
+  const mask = write('Greater', compared, 0);
+  graph.facts.positive.set(mask, compared);
   const alpha = (attributes['alpha'] as number | undefined) ?? 0;
   const { shape, order } = x;
   if (alpha === 0) return { shape, order, dtype: x.dtype, mask };
   return converted(graph, symbolOf(graph, write('Where', mask, 1, alpha), shape, order), x.dtype);
 };
+
+/** a and b, without And: the webgpu device of ONNX Runtime 1.30 computes that wrongly where shapes broadcast. */
+const and: Binary = (write, a, b) => write('Not', write('Or', write('Not', a), write('Not', b)));
 
 /** t where the condition holds, else e. ONNX Runtime does not choose between conditions: those are combined. */
 const select: Rule = ({ graph, inputs }) => {
@@ -41,7 +46,7 @@ const select: Rule = ({ graph, inputs }) => {
   const operands = [condition, converted(graph, t, dtype), converted(graph, e, dtype)];
   return writeBroadcast(graph, operands, (write, where, yes, no) => {
     if (dtype !== 'bool') return write('Where', where, yes, no);
-    return write('Or', write('And', where, yes), write('And', write('Not', where), no));
+    return write('Or', and(write, where, yes), and(write, write('Not', where), no));
   });
 };
 
@@ -60,7 +65,7 @@ export const conditionRules: Readonly<Record<string, Rule>> = {
   LessEqual: comparison(operator('LessOrEqual')),
   Equal: comparison(operator('Equal')),
   NotEqual: comparison((write, a, b) => write('Not', write('Equal', a, b))),
-  LogicalAnd: binary(operator('And')),
+  LogicalAnd: binary(and),
   LogicalOr: binary(operator('Or')),
   LogicalNot: unary(operator('Not')),
   IsNan: real(operator('IsNaN')),

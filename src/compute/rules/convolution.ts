@@ -3,7 +3,15 @@ import { arrange, physicalDims, symbolOf, type TraceSymbol } from '../symbol.js'
 import { sizeOf } from '../table.js';
 import { fused } from './activations.js';
 import { cannotCompile, type Rule, type SingleRule } from './rule.js';
-import { convolutionWindows, imagesCNHW, imagesNCHW, type Moves, type Windows } from './windows.js';
+import {
+  convolutionWindows,
+  convolve,
+  imagesCNHW,
+  imagesNCHW,
+  refuseOtherWindows,
+  type Moves,
+  type Windows,
+} from './windows.js';
 
 const filtersOIHW = [3, 2, 0, 1];
 const filtersIOHW = [2, 3, 0, 1];
@@ -25,10 +33,8 @@ const conv2D: SingleRule = ({ graph, inputs, attributes }) => {
   const { windows, batchFirst, operations } = geometry(attributes, x.shape, filter.shape);
   const { pads, strides, dilations, outShape: shape } = windows;
   graph.operations += operations;
-  const operands = [arrange(graph, x, batchFirst), arrange(graph, filter, filtersOIHW)];
-  const value = graph.node('Conv', operands, physicalDims(shape, batchFirst), {
-    attributes: { pads, strides, dilations },
-  });
+  const operands = [arrange(graph, x, batchFirst), arrange(graph, filter, filtersOIHW)] as const;
+  const value = convolve(graph, operands, physicalDims(shape, batchFirst), { pads, strides, dilations });
   return symbolOf(graph, value, shape, batchFirst);
 };
 
@@ -37,6 +43,7 @@ const conv2DBackpropInput: Rule = ({ graph, inputs, attributes }) => {
   const { dy, filter } = inputs as { dy: TraceSymbol; filter: TraceSymbol };
   const shape = attributes['inputShape'] as number[];
   const { windows, batchFirst, operations } = geometry(attributes, shape, filter.shape);
+  refuseOtherWindows('Conv2DBackpropInput', windows, dy);
   const { pads, strides, dilations, skipped } = windows;
   graph.operations += operations;
   const operands = [arrange(graph, dy, batchFirst), arrange(graph, filter, filtersOIHW)];
@@ -52,7 +59,9 @@ const conv2DBackpropInput: Rule = ({ graph, inputs, attributes }) => {
  */
 export function filterGradient({ pads, strides, dilations, skipped, size }: Windows) {
   return {
-    attributes: { pads, strides: dilations, dilations: strides },
+    pads,
+    strides: dilations,
+    dilations: strides,
     extents: [0, 1].map((axis) => size[axis]! + Math.floor(skipped[axis]! / dilations[axis]!)),
   };
 }
@@ -62,11 +71,12 @@ const conv2DBackpropFilter: Rule = ({ graph, inputs, attributes }) => {
   const { x, dy } = inputs as { x: TraceSymbol; dy: TraceSymbol };
   const shape = attributes['filterShape'] as number[];
   const { windows, channelsFirst, operations } = geometry(attributes, x.shape, shape);
+  refuseOtherWindows('Conv2DBackpropFilter', windows, dy);
   graph.operations += operations;
-  const { extents, attributes: written } = filterGradient(windows);
+  const { extents, ...convolution } = filterGradient(windows);
   const dims = [shape[2]!, shape[3]!, ...extents];
-  const operands = [arrange(graph, x, channelsFirst), arrange(graph, dy, channelsFirst)];
-  const whole = graph.node('Conv', operands, dims, { attributes: written });
+  const operands = [arrange(graph, x, channelsFirst), arrange(graph, dy, channelsFirst)] as const;
+  const whole = convolve(graph, operands, dims, convolution);
   return symbolOf(graph, graph.cropped(whole, physicalDims(shape, filtersIOHW)), shape, filtersIOHW);
 };
 

@@ -7,7 +7,7 @@ import { sizeOf } from '../table.js';
 import { fused } from './activations.js';
 import { filterGradient } from './convolution.js';
 import { cannotCompile, type Rule, type SingleRule } from './rule.js';
-import { convolutionWindows, imagesCNHW, imagesNCHW, type Moves } from './windows.js';
+import { convolutionWindows, convolve, imagesCNHW, imagesNCHW, type Moves } from './windows.js';
 
 const filtersByOutput = [2, 3, 0, 1];
 
@@ -21,7 +21,7 @@ function geometry(attributes: Record<string, unknown>, imageShape: readonly numb
   return {
     windows,
     group,
-    filterDims: [group * multiplier, 1, height, width],
+    filterDims: [group * multiplier, 1, height, width] as const,
     operations: 2 * sizeOf(windows.outShape) * height * width,
   };
 }
@@ -31,24 +31,40 @@ const depthwiseConv2D: SingleRule = ({ graph, inputs, attributes }) => {
   const { windows, group, filterDims, operations } = geometry(attributes, x.shape, filter.shape);
   const { pads, strides, dilations, outShape: shape } = windows;
   graph.operations += operations;
-  const operands = [arrange(graph, x, imagesNCHW), graph.reshape(arrange(graph, filter, filtersByOutput), filterDims)];
-  const value = graph.node('Conv', operands, physicalDims(shape, imagesNCHW), {
-    attributes: { pads, strides, dilations, group },
-  });
+  const filters = graph.reshape(arrange(graph, filter, filtersByOutput), filterDims);
+  const operands = [arrange(graph, x, imagesNCHW), filters] as const;
+  const value = convolve(graph, operands, physicalDims(shape, imagesNCHW), { pads, strides, dilations, group });
   return symbolOf(graph, value, shape, imagesNCHW);
 };
 
+/**
+ * Each output flows back through its own filter; those of one channel are added. (One group a channel would do
+ * it at once, but the webgpu device of ONNX Runtime 1.30 computes that wrongly.)
+ */
 const backpropInput: Rule = ({ graph, inputs, attributes }) => {
   const { dy, filter } = inputs as { dy: TraceSymbol; filter: TraceSymbol };
   const shape = attributes['inputShape'] as number[];
   const { windows, group, filterDims, operations } = geometry(attributes, shape, filter.shape);
   const { pads, strides, dilations, skipped } = windows;
   graph.operations += operations;
-  const operands = [arrange(graph, dy, imagesNCHW), graph.reshape(arrange(graph, filter, filtersByOutput), filterDims)];
-  const value = graph.node('ConvTranspose', operands, physicalDims(shape, imagesNCHW), {
-    attributes: { pads, strides, dilations, output_padding: skipped, group },
+  const filters = graph.reshape(arrange(graph, filter, filtersByOutput), filterDims);
+  const [outputs] = filterDims;
+  const [batch, height, width] = shape as [number, number, number];
+  const perOutput = graph.node(
+    'ConvTranspose',
+    [arrange(graph, dy, imagesNCHW), filters],
+    [batch, outputs, height, width],
+    {
+      attributes: { pads, strides, dilations, output_padding: skipped, group: outputs },
+    },
+  );
+  if (outputs === group) return symbolOf(graph, perOutput, shape, imagesNCHW);
+  const apart = graph.reshape(perOutput, [batch, group, outputs / group, height, width]);
+  const dims = physicalDims(shape, imagesNCHW);
+  const sum = graph.node('ReduceSum', [apart, graph.constant('int64', [1], [2])], dims, {
+    attributes: { keepdims: 0 },
   });
-  return symbolOf(graph, value, shape, imagesNCHW);
+  return symbolOf(graph, sum, shape, imagesNCHW);
 };
 
 /** As for a full convolution, but the batch of each channel is a group of its own. */
@@ -59,12 +75,12 @@ const backpropFilter: Rule = ({ graph, inputs, attributes }) => {
   graph.operations += operations;
   const [batch, height, width] = x.shape as [number, number, number];
   const images = graph.reshape(arrange(graph, x, imagesCNHW), [1, group * batch, height, width]);
-  const { extents, attributes: written } = filterGradient(windows);
-  const whole = graph.node('Conv', [images, arrange(graph, dy, imagesCNHW)], [1, filterDims[0]!, ...extents], {
-    attributes: { ...written, group },
-  });
-  const { size } = windows;
-  const value = graph.reshape(graph.cropped(whole, [1, filterDims[0]!, ...size]), physicalDims(shape, filtersByOutput));
+  const { extents, ...convolution } = filterGradient(windows);
+  const [outputs] = filterDims;
+  const operands = [images, arrange(graph, dy, imagesCNHW)] as const;
+  const whole = convolve(graph, operands, [1, outputs, ...extents], { ...convolution, group });
+  const filters = graph.cropped(whole, [1, outputs, ...windows.size]);
+  const value = graph.reshape(filters, physicalDims(shape, filtersByOutput));
   return symbolOf(graph, value, shape, filtersByOutput);
 };
 

@@ -64,7 +64,7 @@ export function binary(compute: Binary, [left, right]: readonly [string, string]
 }
 
 export function writeBinary(graph: OnnxGraph, compute: Binary, a: TraceSymbol, b: TraceSymbol): TraceSymbol {
-  return writeBroadcast(graph, [a, b], (write, first, second) => compute(write, first!, second!));
+  return writeBroadcast(graph, [a, b], (write, first, second) => compute(write, first, second));
 }
 
 /** Broadcasts symbols together and applies `compute` to their values. */

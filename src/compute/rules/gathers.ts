@@ -54,7 +54,7 @@ const unsortedSegmentSum: Rule = ({ graph, inputs, attributes }) => {
   const places = graph.reshape(wide(graph, write('Where', known, ids, segments)), [...segmentIds.shape, 1]);
   const rowShape = x.shape.slice(1);
   const dims = [segments + 1, ...rowShape];
-  const zeros = graph.node('Expand', [graph.constant(x.dtype, [], [0]), integers(graph, dims)], dims);
+  const zeros = graph.expand(graph.constant(x.dtype, [], [0]), dims);
   const operands = [zeros, places, arrange(graph, x)];
   const sums = graph.node('ScatterND', operands, dims, { attributes: { reduction: 'add' } });
   const shape = [segments, ...rowShape];

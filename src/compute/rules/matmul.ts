@@ -52,9 +52,9 @@ const einsum: Rule = ({ graph, list, attributes }) => {
   const [terms, result] = equation.split('->') as [string, string];
   const extents = new Map<string, number>();
   for (const [index, term] of terms.split(',').entries()) {
-    for (const [axis, letter] of [...term].entries()) extents.set(letter, list[index]!.shape[axis]!);
+    for (const [axis, letter] of Array.from(term).entries()) extents.set(letter, list[index]!.shape[axis]!);
   }
-  const shape = [...result].map((letter) => extents.get(letter)!);
+  const shape = Array.from(result, (letter) => extents.get(letter)!);
   graph.operations += 2 * sizeOf([...extents.values()]);
   const values = list.map((symbol) => arrange(graph, symbol));
   return symbolOf(graph, graph.node('Einsum', values, shape, { attributes: { equation } }), shape);

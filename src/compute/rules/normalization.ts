@@ -12,11 +12,10 @@ const batchNorm: Rule = ({ graph, inputs, attributes }) => {
   const deviation = write('Sqrt', write('Add', valueOf(graph, variance), attributes['varianceEpsilon'] as number));
   const factors = [mean, symbolOf(graph, deviation, variance.shape, variance.order)];
   const normal = writeBroadcast(graph, [x, ...factors], (_, value, center, width) =>
-    write('Div', write('Sub', value!, center!), width!),
+    write('Div', write('Sub', value, center), width),
   );
-  const scaled =
-    scale === undefined ? normal : writeBroadcast(graph, [normal, scale], (_, a, b) => write('Mul', a!, b!));
-  return offset === undefined ? scaled : writeBroadcast(graph, [scaled, offset], (_, a, b) => write('Add', a!, b!));
+  const scaled = scale === undefined ? normal : writeBroadcast(graph, [normal, scale], (_, a, b) => write('Mul', a, b));
+  return offset === undefined ? scaled : writeBroadcast(graph, [scaled, offset], (_, a, b) => write('Add', a, b));
 };
 
 /** The sums over the channels from `radius` before to `radius` after each, [batch, height, width, channels]. */

@@ -5,7 +5,7 @@ import { sizeOf } from '../table.js';
 import { writerOf } from './elementwise.js';
 import { cannotCompile, type Rule, type RuleCall } from './rule.js';
 import { integers } from './shapes.js';
-import { imagesNCHW, poolingWindows, type Windows } from './windows.js';
+import { bordered, imagesNCHW, poolingWindows, refuseOtherWindows, type Windows } from './windows.js';
 
 const geometry = (attributes: RuleCall['attributes'], x: TraceSymbol): Windows =>
   poolingWindows(attributes as unknown as Parameters<typeof poolingWindows>[0], x);
@@ -37,80 +37,61 @@ function phase(graph: OnnxGraph, x: Value, at: readonly [number, number], { plac
 }
 
 /**
- * What flows back to every place of the windows: all of a window's gradient to its first largest element in
- * row-major order, as TensorFlow.js has it.
+ * Where in its image, counted row by row, the first largest element of each window lies (int32). TensorFlow.js
+ * sends all of the window's gradient there.
  */
-function shares(graph: OnnxGraph, { x, y, dy }: Record<'x' | 'y' | 'dy', Value>, windows: Windows): Value[] {
+function maxima(graph: OnnxGraph, { x, y }: Record<'x' | 'y', Value>, windows: Windows): Value {
   const write = writerOf(graph);
-  let remaining = dy;
-  return placesOf(windows).map((at, index, all) => {
-    // What no earlier place took belongs to the last one.
-    if (index === all.length - 1) return remaining;
-    const hit = write('Equal', phase(graph, x, at, windows), y);
-    const share = write('Where', hit, remaining, 0);
-    remaining = write('Where', hit, 0, remaining);
-    return share;
-  });
+  const { image, strides, pads, places } = windows;
+  const index = ([row, column]: readonly [number, number]): number => row * image[1] + column;
+  const padded = pads.some((extent) => extent > 0);
+  // No maximum lies on the border.
+  const whole = padded ? bordered(graph, x, pads, -Infinity) : x;
+  const [last, ...earlier] = placesOf(windows).reverse();
+  const within = earlier.reduce(
+    (later, at) => write('Where', write('Equal', phase(graph, whole, at, windows), y), index(at), later),
+    graph.constant('int32', [], [index(last!)]),
+  );
+  const starts = Array.from({ length: places[0] * places[1] }, (_, window) =>
+    index([Math.floor(window / places[1]) * strides[0] - pads[0], (window % places[1]) * strides[1] - pads[1]]),
+  );
+  const found = write('Add', within, graph.constant('int32', [1, 1, ...places], starts));
+  // Where a window holds NaN nothing is found, and its last place may lie on the border.
+  const safe = padded ? write('Clip', found, 0, image[0] * image[1] - 1) : found;
+  return graph.expand(safe, graph.dims(y));
 }
 
 const maxPoolGrad: Rule = ({ graph, inputs, attributes }) => {
   const { dy, input, output } = inputs as Record<'dy' | 'input' | 'output', TraceSymbol>;
   const windows = geometry(attributes, input);
-  const [x, y, gradient] = [input, output, dy].map((symbol) => arrange(graph, symbol, imagesNCHW));
-  const images = { x: x!, y: y!, dy: gradient! };
-  const value = tiles(windows) ? tiled(graph, images, windows) : overlapping(graph, images, windows);
+  refuseOtherWindows('MaxPoolGrad', windows, dy);
+  const [x, y, gradient] = [input, output, dy].map((symbol) => arrange(graph, symbol, imagesNCHW)) as [
+    Value,
+    Value,
+    Value,
+  ];
+  const dims = graph.dims(x);
+  const [images, pixels] = [dims[0]! * dims[1]!, dims[2]! * dims[3]!];
+  const flat = (value: Value): Value => graph.reshape(value, [images, sizeOf(windows.places)]);
+  const zeros = graph.expand(graph.constant('float32', [], [0]), [images, pixels]);
+  const places = flat(maxima(graph, { x, y }, windows));
+  const overlap = [0, 1].some((axis) => windows.strides[axis]! < windows.size[axis]!);
+  const scattered = (values: Value): Value => {
+    const whole = graph.node('ScatterElements', [zeros, places, flat(values)], [images, pixels], {
+      attributes: { axis: 1, reduction: overlap ? 'add' : 'none' },
+    });
+    return graph.reshape(whole, dims);
+  };
+  const value = scattered(gradient);
+  // What comes back where x is positive is what comes back for the windows whose maximum is.
+  graph.facts.pooledGradients.set(value, {
+    input: x,
+    whereInputIsPositive: () => scattered(writerOf(graph)('Where', writerOf(graph)('Greater', y, 0), gradient, 0)),
+  });
   return symbolOf(graph, value, input.shape, imagesNCHW);
 };
 
-/** True for square windows that cover the image once. */
-function tiles({ size, strides, places, image }: Windows): boolean {
-  const once = [0, 1].every((axis) => strides[axis] === size[axis] && image[axis] === places[axis]! * size[axis]!);
-  return once && size[0] === size[1];
-}
-
-/** The shares of the places become pixels. */
-function tiled(graph: OnnxGraph, images: Record<'x' | 'y' | 'dy', Value>, windows: Windows): Value {
-  const parts = shares(graph, images, windows);
-  const [batch, channels] = graph.dims(images.x) as [number, number];
-  const stacked = graph.node('Concat', parts, [batch, parts.length * channels, ...windows.places], {
-    attributes: { axis: 1 },
-  });
-  const attributes = { blocksize: windows.size[0], mode: 'DCR' };
-  return graph.node('DepthToSpace', [stacked], graph.dims(images.x), { attributes });
-}
-
-/** A transposed convolution adds the shares of the places where they belong. */
-function overlapping(graph: OnnxGraph, images: Record<'x' | 'y' | 'dy', Value>, windows: Windows): Value {
-  const dims = graph.dims(images.x);
-  // One channel an image: all channels are treated alike.
-  const [x, y, dy] = [images.x, images.y, images.dy].map((value) =>
-    graph.reshape(value, oneChannel(graph.dims(value))),
-  );
-  const parts = shares(graph, { x: bordered(graph, x!, windows), y: y!, dy: dy! }, windows);
-  const { places, size } = windows;
-  const stacked = graph.node('Concat', parts, [graph.dims(x!)[0]!, parts.length, ...places], {
-    attributes: { axis: 1 },
-  });
-  const filter = placesOf(windows).flatMap((_, place) => parts.map((__, other) => (other === place ? 1 : 0)));
-  return graph.reshape(
-    spread(graph, stacked, graph.constant('float32', [parts.length, 1, ...size], filter), windows),
-    dims,
-  );
-}
-
 const oneChannel = ([batch, channels, ...image]: readonly number[]): number[] => [batch! * channels!, 1, ...image];
-
-/** The image inside a border that no maximum lies on. */
-function bordered(graph: OnnxGraph, x: Value, { image, pads }: Windows): Value {
-  if (pads.every((extent) => extent === 0)) return x;
-  const [top, left, bottom, right] = pads;
-  const operands = [
-    x,
-    integers(graph, [0, 0, top, left, 0, 0, bottom, right]),
-    graph.constant('float32', [], [-Infinity]),
-  ];
-  return graph.node('Pad', operands, [graph.dims(x)[0]!, 1, top + image[0] + bottom, left + image[1] + right]);
-}
 
 /** `filter` times every element of `values`, added where its window lies in the image. */
 function spread(graph: OnnxGraph, values: Value, filter: Value, { image, pads, strides, skipped }: Windows): Value {
@@ -128,6 +109,7 @@ function spread(graph: OnnxGraph, values: Value, filter: Value, { image, pads, s
 const avgPoolGrad: Rule = ({ graph, inputs, attributes }) => {
   const { dy, input } = inputs as { dy: TraceSymbol; input: TraceSymbol };
   const windows = geometry(attributes, input);
+  refuseOtherWindows('AvgPoolGrad', windows, dy);
   const { places, size } = windows;
   const gradient = arrange(graph, dy, imagesNCHW);
   const weights = graph.constant('float32', [1, 1, ...places], sharesOfAverage(windows));

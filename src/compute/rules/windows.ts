@@ -1,13 +1,15 @@
 /** Windows that move over images: the geometry that convolutions and pooling share. */
 import { backend_util } from '@tensorflow/tfjs';
+import type { OnnxGraph, Value } from '../onnx.js';
 import type { TraceSymbol } from '../symbol.js';
+import { cannotCompile } from './rule.js';
 
 // Physical orders over TensorFlow.js's logical axes: images are [batch, height, width, channels] and
 // filters [height, width, in, out]; ONNX wants batch, channels, height, width.
 export const imagesNCHW = [0, 3, 1, 2];
 export const imagesCNHW = [3, 0, 1, 2];
 
-export type Shape4 = [number, number, number, number];
+type Shape4 = [number, number, number, number];
 type Pair = readonly [number, number];
 
 /** How a window moves, in ONNX's terms. */
@@ -81,4 +83,52 @@ function windowsOf(info: backend_util.Conv2DInfo): Windows {
     dilations,
     skipped: [padInfo.top + inHeight + bottom - ends[0], padInfo.left + inWidth + right - ends[1]],
   };
+}
+
+/**
+ * The gradient rules of TensorFlow.js forget how the number of windows was rounded: refuses a gradient `dy` of
+ * more or fewer windows than rounding down gives.
+ */
+export function refuseOtherWindows(kernel: string, { outShape }: Windows, dy: TraceSymbol): void {
+  if (outShape.join() === dy.shape.join()) return;
+  throw cannotCompile(
+    kernel,
+    `for ${dy.shape.join(' x ')} windows, not ${outShape.join(' x ')}`,
+    "use dimRoundingMode 'floor'",
+  );
+}
+
+/** Images (batch, channels, height, width) inside a border that holds one number. */
+export function bordered(graph: OnnxGraph, images: Value, pads: Windows['pads'], filling: number): Value {
+  const [top, left, bottom, right] = pads;
+  const [batch, channels, height, width] = graph.dims(images) as Shape4;
+  const amounts = graph.constant('int64', [8], [0, 0, top, left, 0, 0, bottom, right]);
+  const dims = [batch, channels, top + height + bottom, left + width + right];
+  return graph.node('Pad', [images, amounts, graph.constant('float32', [], [filling])], dims);
+}
+
+/** What the operator Conv wants to know. */
+interface Convolution {
+  readonly pads: Windows['pads'];
+  readonly strides: Pair;
+  readonly dilations: Pair;
+  readonly group?: number;
+}
+
+/** A convolution of images with filters (out, in, height, width). */
+export function convolve(
+  graph: OnnxGraph,
+  [images, filters]: readonly [Value, Value],
+  dims: readonly number[],
+  { pads, ...convolution }: Convolution,
+): Value {
+  // The webgpu device of ONNX Runtime 1.30 multiplies matrices where a filter is as large as the image and has no
+  // border before it, and forgets the border after it: write that one out.
+  const [top, left, bottom, right] = pads;
+  const whole = graph.dims(images).slice(2).join() === graph.dims(filters).slice(2).join();
+  if (whole && top === 0 && left === 0 && bottom + right > 0) {
+    const attributes = { pads: [0, 0, 0, 0], ...convolution };
+    return graph.node('Conv', [bordered(graph, images, pads, 0), filters], dims, { attributes });
+  }
+  return graph.node('Conv', [images, filters], dims, { attributes: { pads, ...convolution } });
 }

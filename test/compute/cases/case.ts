@@ -16,8 +16,8 @@ export interface Case {
   readonly name: string;
   readonly inputs: Readonly<Record<string, CaseInput>>;
   readonly evaluate: (inputs: Tensors) => Record<string, tf.Tensor>;
-  /** `none` where TensorFlow.js itself cannot differentiate the function. */
-  readonly gradients?: 'none';
+  /** `none` where TensorFlow.js itself cannot differentiate the function, `wrong` where it makes a mess of it. */
+  readonly gradients?: 'none' | 'wrong';
   /** The same function in other words, for gradients that the eager `cpu` backend gets wrong. */
   readonly gradientOracle?: (inputs: Tensors) => Record<string, tf.Tensor>;
   /** Only for devices that compute functions near zero to full relative precision. */
@@ -27,7 +27,7 @@ export interface Case {
 type Evaluate = (inputs: Record<string, tf.Tensor>) => tf.Tensor | readonly tf.Tensor[] | Record<string, tf.Tensor>;
 
 interface Options {
-  readonly gradients?: 'none';
+  readonly gradients?: 'none' | 'wrong';
   readonly gradientOracle?: Evaluate;
   readonly only?: 'cpu';
 }

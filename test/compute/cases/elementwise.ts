@@ -155,7 +155,6 @@ const arithmetic: readonly Case[] = [
     'atan2 on the axes',
     { y: numbers([8], [0, 0, 1, -1, 1, -1, 0, 2]), x: numbers([8], [1, -1, 0, 0, -1, -1, 0, 3]) },
     ({ y, x }) => tf.atan2(y!, x!),
-    none,
   ),
 ];
 

@@ -4,7 +4,6 @@ import { numbers, row, spread, whole, type Case } from './case.js';
 
 const none = { gradients: 'none' } as const;
 
-
 type Reduction = (x: tf.Tensor, axis?: number | number[], keepDims?: boolean) => tf.Tensor;
 
 const over = (name: string, f: Reduction, options: Parameters<typeof row>[3] = {}): Case =>

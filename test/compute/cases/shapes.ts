@@ -59,21 +59,16 @@ const moved: readonly Case[] = [
     x!.transpose([1, 2, 0]).pad(around(1, 0, 0, 2, 3, 1), -2),
     n!.pad([[1, 1]], 9),
   ]),
-  row(
-    'mirrorPad',
-    { x: spread([2, 3, 4]) },
-    ({ x }) => [
-      tf.mirrorPad(x!, around(0, 1, 2, 1, 0, 0), 'reflect'),
-      tf.mirrorPad(x!.transpose([2, 0, 1]), around(3, 4, 1, 2, 0, 3), 'symmetric'),
-    ],
-    none,
-  ),
+  row('mirrorPad', { x: spread([2, 3, 4]) }, ({ x }) => [
+    tf.mirrorPad(x!, around(0, 1, 2, 1, 0, 0), 'reflect'),
+    tf.mirrorPad(x!.transpose([2, 0, 1]), around(3, 4, 1, 2, 0, 3), 'symmetric'),
+  ]),
   row(
     'depthToSpace',
     { x: spread([2, 2, 3, 8]) },
     ({ x }) => [
       tf.depthToSpace(x! as tf.Tensor4D, 2),
-      tf.depthToSpace(x!.transpose([0, 2, 1, 3]) as tf.Tensor4D, 2).sum(3),
+      tf.depthToSpace(x!.transpose<tf.Tensor4D>([0, 2, 1, 3]), 2).sum(3),
     ],
     none,
   ),
@@ -173,7 +168,7 @@ const addressed: readonly Case[] = [
           [5, 6],
           [7, 8],
         ]),
-        x!.transpose().argMin(0) as tf.Tensor1D,
+        x!.transpose().argMin<tf.Tensor1D>(0),
       ),
     ],
     none,
