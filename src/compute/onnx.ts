@@ -151,12 +151,13 @@ export class OnnxGraph {
   transpose(value: Value, permutation: readonly number[]): Value {
     if (permutation.every((axis, position) => axis === position)) return value;
     const dims = this.dims(value);
-    return this.node(
-      'Transpose',
-      [value],
-      permutation.map((axis) => dims[axis]!),
-      { attributes: { perm: permutation } },
-    );
+    const transposed = permutation.map((axis) => dims[axis]!);
+    // ONNX Runtime is quick at moving one axis, and at matrices: two blocks of axes change places as a matrix.
+    if (permutation.join() === '2,3,0,1') {
+      const matrix = this.reshape(value, [dims[0]! * dims[1]!, dims[2]! * dims[3]!]);
+      return this.reshape(this.transpose(matrix, [1, 0]), transposed);
+    }
+    return this.node('Transpose', [value], transposed, { attributes: { perm: permutation } });
   }
 
   /** The first elements along every axis, so many that the result has `dims`. */

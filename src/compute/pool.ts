@@ -20,6 +20,8 @@ export class Pool {
   private readonly piscina: Piscina;
   private readonly free: Slot[];
   private readonly waiting: ((slot: Slot) => void)[] = [];
+  private readonly running = new Set<Promise<unknown>>();
+  private closed = false;
   private readonly keys = new Map<Program, number>();
 
   constructor(
@@ -41,7 +43,7 @@ export class Pool {
     const slot = this.free.pop() ?? (await new Promise<Slot>((resolve) => this.waiting.push(resolve)));
     try {
       const job = this.prepare(program, feeds, slot);
-      await this.piscina.run(job);
+      await this.finish(this.piscina.run(job));
       const floats = new Float32Array(slot.buffer);
       return Object.fromEntries(
         job.outputs.map(({ name, offset }) => [
@@ -50,14 +52,27 @@ export class Pool {
         ]),
       );
     } finally {
-      const next = this.waiting.shift();
+      const next = this.closed ? undefined : this.waiting.shift();
       if (next === undefined) this.free.push(slot);
       else next(slot);
     }
   }
 
+  /** Lets running jobs end, drops waiting ones, and stops the threads. */
   async close(): Promise<void> {
+    this.closed = true;
+    // A thread that is stopped inside ONNX Runtime takes the process with it.
+    await Promise.allSettled(this.running);
     await this.piscina.destroy();
+  }
+
+  private async finish(job: Promise<unknown>): Promise<void> {
+    this.running.add(job);
+    try {
+      await job;
+    } finally {
+      this.running.delete(job);
+    }
   }
 
   /** Lays the inputs out in the slot's buffer, which grows to what the largest job needs. */

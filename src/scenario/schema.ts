@@ -217,7 +217,7 @@ function checkAcross(settings: unknown, context: z.core.$RefinementCtx): void {
     });
   });
   const timeless = isZero(links.stepTime) && isZero(links.latency) && links.bandwidth === 'unlimited';
-  if (timeless && limits.virtualTime !== undefined && limits.iterations === undefined && limits.steps === undefined) {
+  if (timeless && (limits.virtualTime ?? 0) > 0 && limits.iterations === undefined && limits.steps === undefined) {
     refuse(['stop', 'virtualTime'], 'no virtual time passes without delays; set network.stepTime, or stop.iterations');
   }
 }

@@ -52,7 +52,8 @@ const settings = fc
   .record({
     seed: fc.nat({ max: 1000 }),
     workers: fc.integer({ min: 1, max: 5 }),
-    quorumShare: fc.double({ min: 0, max: 1, noNaN: true }),
+    // Modulo the number of workers.
+    quorum: fc.integer({ min: 0, max: 59 }),
     combine: fc.constantFrom('latest' as const, 'arrived' as const),
     localSteps: fc.integer({ min: 1, max: 3 }),
     overlap: fc.boolean(),
@@ -67,7 +68,7 @@ const settings = fc
       { iterations: 20, virtualTime: '90ms' },
     ),
   })
-  .map(({ quorumShare, ...rest }) => ({ ...rest, quorum: 1 + Math.floor(quorumShare * (rest.workers - 1) + 0.5) }));
+  .map((chosen) => ({ ...chosen, quorum: 1 + (chosen.quorum % chosen.workers) }));
 
 type Chosen = typeof settings extends fc.Arbitrary<infer Value> ? Value : never;
 
@@ -95,9 +96,13 @@ function rulesOf({ slowdown, stepTime, latency, bandwidth, ...rules }: Chosen): 
   };
 }
 
-/** Workers that wait for the slowest between two exchange points, while the slowest waits for their copies. */
-function mayDeadlock({ workers, quorum, localSteps, stalenessMax }: Chosen): boolean {
-  return quorum > 1 && quorum < workers && localSteps > stalenessMax + 1;
+/**
+ * Where the slowest waits for a reply, that needs arrivals of others, and these, between two exchange points, wait
+ * for the slowest. With quorum 1 every copy is answered; with quorum M nobody passes an unanswered copy; where every
+ * step is exchanged without overlap, the copy that waits is itself the news that lets the others go on.
+ */
+function mayDeadlock({ workers, quorum, stalenessMax, localSteps, overlap }: Chosen): boolean {
+  return quorum > 1 && quorum < workers && stalenessMax < Infinity && (localSteps > 1 || overlap);
 }
 
 function brokenLaws(events: readonly LogEvent[], rules: Rules): string[] {
@@ -159,6 +164,7 @@ describe('a run with any settings', () => {
           break;
         default:
           expect(reason, context).toMatch(/^deadlock: /);
+
           expect(mayDeadlock(chosen), context).toBe(true);
       }
       expect(status, context).toBe(reason.startsWith('deadlock') ? 'failed' : 'completed');
@@ -374,9 +380,8 @@ describe('the order of events', () => {
     expect(eager.result.digests.events).toBe(compiled.result.digests.events);
     for (const [name, { values }] of Object.entries(compiled.result.final.tensors)) {
       const others = eager.result.final.tensors[name]!.values;
-      values.forEach((value, index) =>
-        expect(Math.abs(others[index]! - value)).toBeLessThan(1e-5 + 1e-4 * Math.abs(value)),
-      );
+      const ratios = values.map((value, index) => Math.abs(others[index]! - value) / (1e-5 + 1e-4 * Math.abs(value)));
+      expect(Math.max(...ratios), name).toBeLessThan(1);
     }
   });
 

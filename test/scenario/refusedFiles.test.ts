@@ -324,7 +324,7 @@ describe('values of the wrong type or out of range', () => {
       'data: { dataset: quadratic }\nstop: { iterations: 0 }\n',
       '2:9: stop.iterations: expected a number of at least 1, not 0',
     ],
-  ])('%j', async (text, expected) => {
+  ])('%j ends in %s', async (text, expected) => {
     expect(await said(text)).toBe(`~/s.yaml:${expected}`);
   });
 
@@ -399,12 +399,12 @@ describe('what only the data can tell', () => {
     [
       'a batch larger than a worker has samples',
       logistic.replace('batchSize: 2', 'batchSize: 6'),
-      '~/s.yaml:1:66: data.batchSize: batchSize 6 exceeds the 5 samples of worker 0\n  choose at most 5, or full',
+      '~/s.yaml:1:65: data.batchSize: batchSize 6 exceeds the 5 samples of worker 0\n  choose at most 5, or full',
     ],
     [
       'a draw that leaves a worker empty',
       logistic.replace('batchSize', 'partition: { kind: dirichlet, alpha: 1e-6 }, batchSize'),
-      /^~\/s\.yaml:1:66: data\.partition: worker \d gets 0 of 20 samples in a Dirichlet draw with alpha 0\.000001, the minimum is 1\n {2}choose a larger alpha, another seed or fewer workers$/,
+      /^~\/s\.yaml:1:65: data\.partition: worker \d gets 0 of 20 samples in a Dirichlet draw with alpha 0\.000001, the minimum is 1\n {2}choose a larger alpha, another seed or fewer workers$/,
     ],
     [
       'a test measure without a test set',
@@ -453,7 +453,7 @@ describe('what only the data can tell', () => {
     ],
     [
       'a minimum that floating point cannot reach',
-      `${good}algorithm: { lambda: 1e-300 }\nmonitor: { measures: [optimality_gap] }\n`,
+      `${good}algorithm: { lambda: 1e-320 }\nmonitor: { measures: [optimality_gap] }\n`,
       /^~\/s\.yaml:4:12: monitor\.measures: the minimum of F was not found in 100 Newton steps/,
     ],
   ])('%s', async (_, text, expected) => {
