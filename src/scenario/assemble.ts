@@ -10,6 +10,7 @@ import { layoutOf, type Layout } from '../compute/layout.js';
 import type { Fingerprint, Runner } from '../compute/runner.js';
 import type { InputSpec } from '../compute/tensorFunction.js';
 import { BadInput } from '../conditions.js';
+import type { Engine } from '../kernel/effects.js';
 import type { Limits, Simulation } from '../kernel/simulation.js';
 import { Streams, type Stream } from '../kernel/streams.js';
 import type { Dataset, SampleSet } from '../learning/dataset.js';
@@ -25,7 +26,7 @@ import { methods } from '../optimization/methods.js';
 import { decodeSafetensors } from '../record/safetensors.js';
 import type { Scenario } from './scenario.js';
 import { distributions, type Delay, type ModelSettings, type Settings } from './schema.js';
-import { drawStart, readStart } from './state.js';
+import { checkStateSize, drawStart, readStart } from './state.js';
 import { bindTasks, findMinimum, type Minimum } from './tasks.js';
 
 /** Everything that a run needs and that its record tells of. */
@@ -59,6 +60,12 @@ export async function assemble(scenario: Scenario): Promise<Assembly> {
   const runner = await openRunner(settings.engine, tablesOf(dataset));
   const parts = { settings, streams, dataset, assignment, learner, runner, start, chosen, lossScales, minimum };
   const simulation = cast(parts);
+  try {
+    await tryStep(simulation.engine, { settings, assignment, start });
+  } catch (error) {
+    await runner.close();
+    throw explained(error, settings);
+  }
   return {
     settings,
     simulation,
@@ -155,8 +162,9 @@ function measured({ monitor: { measures: chosen }, stop, model }: Settings, data
 }
 
 function findStart(scenario: Scenario, { model, layout }: Learner, streams: Streams): Float32Array {
-  const { initial } = scenario.settings;
-  if (initial === undefined) return drawStart(model, streams.stream('model', 'init'));
+  const { initial, workers } = scenario.settings;
+  checkStateSize(layout, workers);
+  if (initial === undefined) return drawStart(model, layout, streams.stream('model', 'init'));
   const file = fileResolver(scenario)(initial);
   const bytes = readBytes({ file, path: ['initial'] });
   return readStart(decodeSafetensors(bytes, file, ['initial']), layout, file);
@@ -228,6 +236,41 @@ function cast(parts: Parts): Assembly['simulation'] {
     streams,
     limits: limitsOf(settings),
   };
+}
+
+/** One step of worker 0, thrown away: what the engine cannot compute is told before the run and not in its midst. */
+async function tryStep(
+  engine: Engine,
+  { settings, assignment, start }: Pick<Assembly, 'settings' | 'assignment' | 'start'>,
+): Promise<void> {
+  const { batchSize } = settings.data;
+  const indices = assignment[0]!.slice(0, batchSize === 'full' ? undefined : batchSize);
+  const inputs = {
+    z: start,
+    v: new Float32Array(start.length),
+    u: start,
+    sigma: Float32Array.of(0),
+    inputs: { table: 'train/inputs', indices },
+    targets: { table: 'train/targets', indices },
+  };
+  await engine.run({ task: 'workerStep', inputs });
+}
+
+/** A model that the engine cannot compute, as a condition with its key; any other error as it is. */
+function explained(error: unknown, { engine: { runner, device } }: Settings): unknown {
+  if (!(error instanceof Error)) return error;
+  if (error instanceof BadInput && error.path === undefined) {
+    return new BadInput(error.message, {
+      path: ['model'],
+      ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
+    });
+  }
+  const [, kernel] = /^Kernel '(\w+)' not registered for backend/.exec(error.message) ?? [];
+  if (kernel === undefined) return error;
+  return new BadInput(`the device ${device} of the runner ${runner} lacks ${kernel}, which this model needs`, {
+    path: ['engine', 'device'],
+    remedy: 'choose the runner onnx, or the device cpu',
+  });
 }
 
 /** What the gradients of the workers are multiples of: 1 for the batch mean, the batch size for the batch sum. */

@@ -66,7 +66,9 @@ function typeName(expected: string, inst: unknown): string {
 /** BadInput with one line a finding: place, key, expectation and value. */
 export function refusal(error: z.ZodError, source: Source): BadInput {
   const found = error.issues.flatMap((issue) => findingsOf(issue, [], source.value));
-  const lines = [...new Set(withoutEchoes(found, source.value).map((finding) => render(finding, source)))];
+  // One fault a key: of two limits that a number passes, zod names the narrower one last.
+  const byKey = new Map(withoutEchoes(found, source.value).map((finding) => [finding.path.join('.'), finding]));
+  const lines = [...byKey.values()].map((finding) => render(finding, source));
   const more = lines.length > shownMax ? [`and ${lines.length - shownMax} more`] : [];
   return new BadInput([...lines.slice(0, shownMax), ...more].join('\n'));
 }

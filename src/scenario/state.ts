@@ -16,6 +16,20 @@ export interface RunState {
   readonly v: readonly Float32Array[];
 }
 
+/** The most bytes that u, z_j and v_j may take: 16 GiB. */
+const stateBytesMax = 17_179_869_184;
+
+/** Throws BadInput where the state of `workers` workers would not fit. */
+export function checkStateSize({ count }: Layout, workers: number): void {
+  const bytes = 4 * count * (2 * workers + 1);
+  if (bytes <= stateBytesMax) return;
+  const [parameters, needed, limit] = [count, bytes, stateBytesMax].map((number) => number.toLocaleString('en-US'));
+  throw new BadInput(
+    `with ${parameters!} parameters, u, z_j and v_j of ${workers} workers take ${needed!} bytes, the limit is ${limit!}`,
+    { path: ['model'], remedy: 'choose a smaller model or fewer workers' },
+  );
+}
+
 /** All start at one point, at rest. */
 export function initialState(start: Float32Array, workers: number): RunState {
   const z = Array.from({ length: workers }, () => start);
@@ -52,13 +66,15 @@ export function nameTensors({ u, z, v }: RunState, layout: Layout): NamedTensors
 }
 
 /** First values: uniform in +-1/sqrt(fanIn), parameter after parameter, from one stream. */
-export function drawStart({ parameters }: Model, stream: Stream): Float32Array {
-  return Float32Array.from(
-    parameters.flatMap(({ shape, fanIn }) => {
-      const bound = 1 / Math.sqrt(fanIn);
-      return Array.from({ length: sizeOf(shape) }, () => (2 * stream.double() - 1) * bound);
-    }),
-  );
+export function drawStart({ parameters }: Model, { count }: Layout, stream: Stream): Float32Array {
+  const start = new Float32Array(count);
+  let offset = 0;
+  for (const { shape, fanIn } of parameters) {
+    const bound = 1 / Math.sqrt(fanIn);
+    for (const end = offset + sizeOf(shape); offset < end; offset += 1)
+      start[offset] = (2 * stream.double() - 1) * bound;
+  }
+  return start;
 }
 
 /** u as `tensors` of `file` hold it, under `u/<layer>/<name>` or `<layer>/<name>`. */

@@ -125,6 +125,16 @@ describe('a simulation', () => {
     expect(outcome.eventsDigest).toBe(createHash('sha256').update(lines).digest('hex'));
   });
 
+  it('writes each event as the JSON of its time, actor, kind and facts, also where there are none', async () => {
+    const facts = { number: 1, text: 'a "quoted" ü\n', flag: true, list: [[0, 1], []] };
+    const actor = scripted('actor', { start: [send('actor', 'bare'), send('actor', 'full', facts)] });
+    const { events } = await play([actor], { limits: { counts: {}, events: 2 } });
+    expect(events.map(({ line }) => line)).toEqual([
+      `${JSON.stringify({ timeNs: ms, actor: 'actor', kind: 'bare' })}\n`,
+      `${JSON.stringify({ timeNs: ms, actor: 'actor', kind: 'full', ...facts })}\n`,
+    ]);
+  });
+
   it('returns the last state of every actor', async () => {
     const { outcome } = await play(pingPong(), { limits: { counts: {}, events: 3 } });
     expect([...outcome.states]).toEqual([
@@ -402,7 +412,7 @@ describe('divergence', () => {
     const step = (number: number): Effect =>
       compute('step', { number: Float32Array.of(number), worker: Float32Array.of(Number(name.at(-1))) }, periodNs, {
         kind: 'step',
-        facts: { step: number },
+        facts: { step: number, version: 9 },
       });
     return scripted(name, {
       start: [step(1)],

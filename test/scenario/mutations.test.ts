@@ -77,7 +77,7 @@ const strange: readonly Json[] = [
   null, true, false, '', ' ', 0, -1, 1, 2, 1.5, 1e308, -1e308, 5e-324, 2 ** 53, NaN, Infinity, -Infinity, [], {}, [[]],
   [null], [-1, 0, 99], { a: 1 }, { kind: 'shared' }, { kind: null }, { distribution: 'normal' }, { schedule: 'constant' },
   'none', 'all', 'NaN', '10', '10ms', '-3ms', '1e400h', '3constructor', '0bit/s', '1e-30bit/s', '__proto__', 'toString',
-  'quadratic', 'csv', 'idx', 'nowhere/at-all', '\u0000', '🦋', 'a: b', '*a', '&a', '!a', '%', '- x', 'x'.repeat(5000),
+  'quadratic', 'csv', 'idx', 'nowhere/at-all', '\u0000', '🦋', 'a: b', '*a', '&a', '!a', '%', '- x', 'x'.repeat(500),
 ]; // prettier-ignore
 
 const factors = [0, 0.5, 2, 3, 10, 1e-9, 1e9, -1, 1.1];
@@ -144,9 +144,9 @@ function scratch(text: string, { where, what }: Mutation): string {
   return text.slice(0, place) + sign + text.slice(place + 1);
 }
 
-/** Whether the data of a scenario are small enough to be made here. */
-function isSmall({ data, workers }: Settings): boolean {
-  const numbers = JSON.stringify(data).match(/\d+(\.\d+)?(e[+-]?\d+)?/g) ?? [];
+/** Whether the data and the model of a scenario are small enough to be made here. */
+function isSmall({ data, model, workers }: Settings): boolean {
+  const numbers = JSON.stringify([data, model]).match(/\d+(\.\d+)?(e[+-]?\d+)?/g) ?? [];
   return workers <= 20 && data.dataset !== 'mnist' && numbers.every((number) => Number(number) <= 30);
 }
 
@@ -181,7 +181,6 @@ describe('a scenario with mistakes', () => {
           for (const each of mutations) mutate(document, each);
           const spoilt = stringify(document);
           const said = await verdictOf(scratched === null ? spoilt : scratch(spoilt, scratched));
-          if (process.env['SHOW'] === '1') process.stderr.write(said.split('\n')[0] + '\n');
           if (said === 'accepted') {
             accepted += 1;
             return;
@@ -193,10 +192,10 @@ describe('a scenario with mistakes', () => {
           expect(said.length).toBeLessThan(3000);
         },
       ),
-      { numRuns: Number(process.env['RUNS'] ?? 400), seed: Number(process.env['SEED'] ?? 1) },
+      { numRuns: 300, seed: 1 },
     );
     // Mutations that are all refused, or all accepted, would test little.
-    expect(accepted).toBeGreaterThan(20);
-    expect(accepted).toBeLessThan(380);
+    expect(accepted).toBeGreaterThan(10);
+    expect(accepted).toBeLessThan(280);
   });
 });

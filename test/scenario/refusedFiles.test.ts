@@ -292,6 +292,7 @@ describe('values of the wrong type or out of range', () => {
     [`${good}workers: four\n`, '3:1: workers: expected a whole number, not "four"'],
     [`${good}workers: 0\n`, '3:1: workers: expected a number of at least 1, not 0'],
     [`${good}workers: 1e9\n`, '3:1: workers: expected a number of at most 100000, not 1000000000'],
+    [`${good}workers: -1e300\n`, '3:1: workers: expected a number of at least 1, not -1e+300'],
     [`${good}seed: -1\n`, '3:1: seed: expected a number of at least 0, not -1'],
     [`${good}name: a b/c\n`, '3:1: name: expected letters, digits, dots, dashes and underscores, not "a b/c"'],
     [`${good}initial: 3\n`, '3:1: initial: expected text, not 3'],
@@ -430,6 +431,11 @@ describe('what only the data can tell', () => {
       'a model for other inputs',
       `${good}model: lenet5\n`,
       '~/s.yaml:3:1: model: lenet5 needs images of at least 16 x 16, not inputs of shape [3, 3]\n  choose mlp or softmax',
+    ],
+    [
+      'a model that no memory holds',
+      `${logistic}model: { kind: mlp, hidden: [3000000000] }\n`,
+      '~/s.yaml:3:1: model: with 36,000,000,001 parameters, u, z_j and v_j of 4 workers take 1,296,000,000,036 bytes, the limit is 17,179,869,184\n  choose a smaller model or fewer workers',
     ],
     [
       'a dataset that is not there',

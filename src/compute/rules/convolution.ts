@@ -13,6 +13,7 @@ import {
   type Windows,
 } from './windows.js';
 
+// Physical orders of TensorFlow.js's [height, width, in, out].
 const filtersOIHW = [3, 2, 0, 1];
 const filtersIOHW = [2, 3, 0, 1];
 

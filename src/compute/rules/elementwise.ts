@@ -32,7 +32,7 @@ export function writerOf(graph: OnnxGraph): Write {
   };
 }
 
-/** What a rule does with one value. `Given` are the kernel's attributes. */
+/** What a rule does with one value and the kernel's attributes. */
 export type Unary = (write: Write, x: Value, attributes: Readonly<Record<string, number>>) => Value;
 
 /** What a rule does with two values that broadcast. */
@@ -63,11 +63,12 @@ export function binary(compute: Binary, [left, right]: readonly [string, string]
   return ({ graph, inputs }) => writeBinary(graph, compute, inputs[left]!, inputs[right]!);
 }
 
+/** Broadcasts two symbols together and applies `compute` to their values. */
 export function writeBinary(graph: OnnxGraph, compute: Binary, a: TraceSymbol, b: TraceSymbol): TraceSymbol {
   return writeBroadcast(graph, [a, b], (write, first, second) => compute(write, first, second));
 }
 
-/** Broadcasts symbols together and applies `compute` to their values. */
+/** The same for any number of symbols. */
 export function writeBroadcast(
   graph: OnnxGraph,
   symbols: readonly TraceSymbol[],
@@ -78,6 +79,7 @@ export function writeBroadcast(
   return symbolOf(graph, compute(writerOf(graph), ...values), shape, order);
 }
 
+/** The shape to which all broadcast. */
 export function broadcastShape(symbols: readonly TraceSymbol[]): number[] {
   return symbols
     .map(({ shape }) => [...shape])

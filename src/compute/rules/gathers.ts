@@ -40,7 +40,10 @@ const gatherNd: Rule = ({ graph, inputs }) => {
   return symbolOf(graph, value, shape);
 };
 
-/** Row s of the result sums the rows of x whose id is s; other ids count for nothing. */
+/**
+ * Row s of the result sums the rows of x whose id is s; other ids count for nothing. On a GPU the rows of one id
+ * may be added in another order at each run.
+ */
 const unsortedSegmentSum: Rule = ({ graph, inputs, attributes }) => {
   const { x, segmentIds } = inputs as { x: TraceSymbol; segmentIds: TraceSymbol };
   const segments = attributes['numSegments'] as number;

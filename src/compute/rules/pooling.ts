@@ -25,71 +25,103 @@ function pool(kernel: string, operator: string): Rule {
   };
 }
 
+/** A row and a column of a window. */
+type Place = readonly [number, number];
+
 /** Every place of a window, row by row. */
-const placesOf = ({ size: [height, width] }: Windows): [number, number][] =>
+const placesOf = ({ size: [height, width] }: Windows): Place[] =>
   Array.from({ length: height * width }, (_, index) => [Math.floor(index / width), index % width]);
 
 /** The elements of the padded image `x` (batch, channels, height, width) at one place of every window. */
-function phase(graph: OnnxGraph, x: Value, at: readonly [number, number], { places, strides }: Windows): Value {
+function phase(graph: OnnxGraph, x: Value, at: Place, { places, strides }: Windows): Value {
   const ends = [0, 1].map((axis) => at[axis]! + (places[axis]! - 1) * strides[axis]! + 1);
   const operands = [at, ends, [2, 3], strides].map((list) => integers(graph, list));
   return graph.node('Slice', [x, ...operands], [...graph.dims(x).slice(0, 2), ...places]);
 }
 
+/** The images of a pooling, what it made of them, and the gradient by that, all in NCHW. */
+interface Pooled {
+  readonly x: Value;
+  readonly y: Value;
+  readonly dy: Value;
+  readonly windows: Windows;
+}
+
 /**
- * Where in its image, counted row by row, the first largest element of each window lies (int32). TensorFlow.js
- * sends all of the window's gradient there.
+ * The number (int32) of the place of each window that holds its first largest element. TensorFlow.js sends all of
+ * the window's gradient there.
  */
-function maxima(graph: OnnxGraph, { x, y }: Record<'x' | 'y', Value>, windows: Windows): Value {
+function winners(graph: OnnxGraph, { x, y, windows }: Pooled, numberOf: (place: Place) => number): Value {
   const write = writerOf(graph);
-  const { image, strides, pads, places } = windows;
-  const index = ([row, column]: readonly [number, number]): number => row * image[1] + column;
-  const padded = pads.some((extent) => extent > 0);
-  // No maximum lies on the border.
-  const whole = padded ? bordered(graph, x, pads, -Infinity) : x;
   const [last, ...earlier] = placesOf(windows).reverse();
-  const within = earlier.reduce(
-    (later, at) => write('Where', write('Equal', phase(graph, whole, at, windows), y), index(at), later),
-    graph.constant('int32', [], [index(last!)]),
+  const found = earlier.reduce(
+    (later, place) => write('Where', write('Equal', phase(graph, x, place, windows), y), numberOf(place), later),
+    graph.constant('int32', [], [numberOf(last!)]),
   );
-  const starts = Array.from({ length: places[0] * places[1] }, (_, window) =>
-    index([Math.floor(window / places[1]) * strides[0] - pads[0], (window % places[1]) * strides[1] - pads[1]]),
-  );
-  const found = write('Add', within, graph.constant('int32', [1, 1, ...places], starts));
-  // Where a window holds NaN nothing is found, and its last place may lie on the border.
-  const safe = padded ? write('Clip', found, 0, image[0] * image[1] - 1) : found;
-  return graph.expand(safe, graph.dims(y));
+  return graph.expand(found, graph.dims(y));
 }
 
 const maxPoolGrad: Rule = ({ graph, inputs, attributes }) => {
   const { dy, input, output } = inputs as Record<'dy' | 'input' | 'output', TraceSymbol>;
   const windows = geometry(attributes, input);
   refuseOtherWindows('MaxPoolGrad', windows, dy);
-  const [x, y, gradient] = [input, output, dy].map((symbol) => arrange(graph, symbol, imagesNCHW)) as [
-    Value,
-    Value,
-    Value,
-  ];
+  const [x, y, gradient] = [input, output, dy].map((symbol) => arrange(graph, symbol, imagesNCHW));
+  const pooled = { x: x!, y: y!, dy: gradient!, windows };
+  const { strides, size, pads } = windows;
+  const apart = strides[0] >= size[0] && strides[1] >= size[1] && pads.every((extent) => extent === 0);
+  return symbolOf(graph, apart ? scattered(graph, pooled) : added(graph, pooled), input.shape, imagesNCHW);
+};
+
+/** Where windows lie apart, every pixel gets at most one gradient. */
+function scattered(graph: OnnxGraph, pooled: Pooled): Value {
+  const { x, y, dy, windows } = pooled;
+  const { places, strides } = windows;
+  const write = writerOf(graph);
   const dims = graph.dims(x);
   const [images, pixels] = [dims[0]! * dims[1]!, dims[2]! * dims[3]!];
-  const flat = (value: Value): Value => graph.reshape(value, [images, sizeOf(windows.places)]);
+  const flat = (value: Value): Value => graph.reshape(value, [images, sizeOf(places)]);
+  const pixelOf = ([row, column]: Place): number => row * windows.image[1] + column;
+  const corners = Array.from({ length: sizeOf(places) }, (_, window) =>
+    pixelOf([Math.floor(window / places[1]) * strides[0], (window % places[1]) * strides[1]]),
+  );
+  const within = winners(graph, pooled, pixelOf);
+  const pixel = flat(write('Add', within, graph.constant('int32', [1, 1, ...places], corners)));
   const zeros = graph.expand(graph.constant('float32', [], [0]), [images, pixels]);
-  const places = flat(maxima(graph, { x, y }, windows));
-  const overlap = [0, 1].some((axis) => windows.strides[axis]! < windows.size[axis]!);
-  const scattered = (values: Value): Value => {
-    const whole = graph.node('ScatterElements', [zeros, places, flat(values)], [images, pixels], {
-      attributes: { axis: 1, reduction: overlap ? 'add' : 'none' },
-    });
-    return graph.reshape(whole, dims);
-  };
-  const value = scattered(gradient);
+  const scatter = (values: Value): Value =>
+    graph.reshape(
+      graph.node('ScatterElements', [zeros, pixel, flat(values)], [images, pixels], { attributes: { axis: 1 } }),
+      dims,
+    );
+  const value = scatter(dy);
   // What comes back where x is positive is what comes back for the windows whose maximum is.
-  graph.facts.pooledGradients.set(value, {
-    input: x,
-    whereInputIsPositive: () => scattered(writerOf(graph)('Where', writerOf(graph)('Greater', y, 0), gradient, 0)),
+  const whereInputIsPositive = (): Value => scatter(write('Where', write('Greater', y, 0), dy, 0));
+  graph.facts.pooledGradients.set(value, { input: x, whereInputIsPositive });
+  return value;
+}
+
+/**
+ * Where windows overlap, a transposed convolution adds up what each place of each window gets. (Scattering sums
+ * would do it too, but on a GPU in another order at each run.)
+ */
+function added(graph: OnnxGraph, pooled: Pooled): Value {
+  const { windows } = pooled;
+  const { places, size, pads } = windows;
+  const write = writerOf(graph);
+  // One channel an image: all channels are treated alike. No maximum lies on the border.
+  const [x, y, dy] = [pooled.x, pooled.y, pooled.dy].map((value) =>
+    graph.reshape(value, oneChannel(graph.dims(value))),
+  );
+  const inside = pads.every((extent) => extent === 0) ? x! : bordered(graph, x!, pads, -Infinity);
+  const numberOf = ([row, column]: Place): number => row * size[1] + column;
+  const winner = winners(graph, { x: inside, y: y!, dy: dy!, windows }, numberOf);
+  const parts = placesOf(windows).map((place) => write('Where', write('Equal', winner, numberOf(place)), dy!, 0));
+  const stacked = graph.node('Concat', parts, [graph.dims(x!)[0]!, parts.length, ...places], {
+    attributes: { axis: 1 },
   });
-  return symbolOf(graph, value, input.shape, imagesNCHW);
-};
+  const filter = parts.flatMap((_, place) => parts.map((__, other) => (other === place ? 1 : 0)));
+  const filters = graph.constant('float32', [parts.length, 1, ...size], filter);
+  return graph.reshape(spread(graph, stacked, filters, windows), graph.dims(pooled.x));
+}
 
 const oneChannel = ([batch, channels, ...image]: readonly number[]): number[] => [batch! * channels!, 1, ...image];
 
@@ -112,17 +144,10 @@ const avgPoolGrad: Rule = ({ graph, inputs, attributes }) => {
   refuseOtherWindows('AvgPoolGrad', windows, dy);
   const { places, size } = windows;
   const gradient = arrange(graph, dy, imagesNCHW);
+  const dims = oneChannel(graph.dims(gradient));
   const weights = graph.constant('float32', [1, 1, ...places], sharesOfAverage(windows));
-  const weighted = graph.node(
-    'Mul',
-    [graph.reshape(gradient, oneChannel(graph.dims(gradient))), weights],
-    oneChannel(graph.dims(gradient)),
-  );
-  const ones = graph.constant(
-    'float32',
-    [1, 1, ...size],
-    Array.from({ length: size[0] * size[1] }, () => 1),
-  );
+  const weighted = graph.node('Mul', [graph.reshape(gradient, dims), weights], dims);
+  const ones = graph.expand(graph.constant('float32', [], [1]), [1, 1, ...size]);
   const value = graph.reshape(spread(graph, weighted, ones, windows), physicalDims(input.shape, imagesNCHW));
   return symbolOf(graph, value, input.shape, imagesNCHW);
 };

@@ -4,9 +4,9 @@ import type { OnnxGraph, Value } from '../onnx.js';
 import type { TraceSymbol } from '../symbol.js';
 import { cannotCompile } from './rule.js';
 
-// Physical orders over TensorFlow.js's logical axes: images are [batch, height, width, channels] and
-// filters [height, width, in, out]; ONNX wants batch, channels, height, width.
+/** The physical order of TensorFlow.js's [batch, height, width, channels] that ONNX wants. */
 export const imagesNCHW = [0, 3, 1, 2];
+/** The same with channels as the batch and the batch as channels, for the gradients of filters. */
 export const imagesCNHW = [3, 0, 1, 2];
 
 type Shape4 = [number, number, number, number];
@@ -32,17 +32,19 @@ export interface Windows {
 export interface Moves {
   readonly strides: number | [number, number];
   readonly pad: 'valid' | 'same' | number;
-  readonly dilations?: number | [number, number];
+  readonly dilations?: number | [number, number] | null;
   readonly dimRoundingMode?: 'floor' | 'round' | 'ceil';
 }
 
+/** The windows of a convolution; shapes are TensorFlow.js's, `[height, width, in, out]` of the filter. */
 export function convolutionWindows(
   moves: Moves,
   imageShape: readonly number[],
   filterShape: readonly number[],
   format: { channelsFirst?: boolean; depthwise?: boolean } = {},
 ): Windows {
-  const { strides, pad, dilations = 1, dimRoundingMode } = moves;
+  const { strides, pad, dimRoundingMode } = moves;
+  const dilations = moves.dilations ?? 1;
   const dataFormat = format.channelsFirst === true ? 'channelsFirst' : 'channelsLast';
   const [image, filter] = [imageShape as Shape4, filterShape as Shape4];
   const depthwise = format.depthwise === true;
@@ -51,14 +53,13 @@ export function convolutionWindows(
   );
 }
 
+/** The windows of pooling `x`. */
 export function poolingWindows(
   moves: Moves & { readonly filterSize: number | [number, number] },
   x: TraceSymbol,
 ): Windows {
-  const { strides, pad, dilations = 1, dimRoundingMode, filterSize } = moves;
-  return windowsOf(
-    backend_util.computePool2DInfo(x.shape as Shape4, filterSize, strides, dilations, pad, dimRoundingMode),
-  );
+  const { strides, pad, dimRoundingMode, filterSize } = moves;
+  return windowsOf(backend_util.computePool2DInfo(x.shape as Shape4, filterSize, strides, 1, pad, dimRoundingMode));
 }
 
 function windowsOf(info: backend_util.Conv2DInfo): Windows {

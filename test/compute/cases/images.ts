@@ -209,6 +209,8 @@ const pooling: readonly Case[] = [
     tf.maxPool(images(x), 3, 3, 1),
     tf.maxPool(images(x), [1, 2], [1, 2], 'valid'),
     tf.maxPool(images(x), [5, 7], 1, 'valid'),
+    tf.maxPool(images(x!.slice([0, 1, 2, 0], [2, 2, 2, 3])), 3, 1, 'same'),
+    tf.maxPool(images(x), 1, 2, 'valid'),
   ]),
   row(
     'maxPool sends the gradient to the first of equals',
