@@ -110,10 +110,11 @@ export interface Behaviour<State> {
 
 /** Decides when a message arrives. `departNs` is the virtual time of the send. */
 export interface Network {
-  /** The delay in nanoseconds between the send and the arrival of `bytes` from `from` at `to`. */
+  /** The delay in nanoseconds between the send and the arrival of a message of `kind` from `from` at `to`. */
   transitNs(transfer: {
     readonly from: string;
     readonly to: string;
+    readonly kind: string;
     readonly bytes: number;
     readonly departNs: number;
   }): number;

@@ -12,6 +12,8 @@ interface Entry {
     readonly result: Promise<Tensors>;
     readonly rows: readonly Pending[];
   };
+  /** Whether publishing needs no wait. */
+  ready: boolean;
 }
 
 // More unfinished evaluations than this would hold copies of many iterates in memory.
@@ -32,17 +34,21 @@ export class Ledger {
   /** Takes a `record` or `evaluate` effect of the monitor. */
   enter(effect: Extract<Effect, { effect: 'record' | 'evaluate' }>, timeNs: number): void {
     if (effect.effect === 'record') {
-      this.entries.push({ timeNs, rows: effect.rows });
+      this.entries.push({ timeNs, rows: effect.rows, ready: true });
     } else {
       const result = this.engine.run(effect.computation);
-      result.catch(() => undefined); // awaited, and reported, in its turn
-      this.entries.push({ timeNs, rows: [], pending: { result, rows: effect.rows } });
+      const entry: Entry = { timeNs, rows: [], pending: { result, rows: effect.rows }, ready: false };
+      const finish = (): void => {
+        entry.ready = true;
+      };
+      result.then(finish, finish); // awaited, and reported, in its turn
+      this.entries.push(entry);
     }
   }
 
   /** Publishes what is known without waiting, and waits only while too much is unfinished. */
   async advance(): Promise<void> {
-    while (this.entries.length > 0 && (this.entries[0]!.pending === undefined || this.entries.length > entriesMax)) {
+    while (this.entries.length > 0 && (this.entries[0]!.ready || this.entries.length > entriesMax)) {
       await this.publishFirst();
     }
   }

@@ -234,7 +234,8 @@ class Run {
     switch (effect.effect) {
       case 'send': {
         const bytes = bytesOf(effect.message);
-        const transfer = { from: name, to: effect.to, bytes, departNs: this.timeNs };
+        const { kind } = effect.message;
+        const transfer = { from: name, to: effect.to, kind, bytes, departNs: this.timeNs };
         const delayNs = this.simulation.network.transitNs(transfer);
         this.push({ from: name, to: effect.to, priority: priorities.message, delayNs, message: effect.message, bytes });
         this.totals.messages += 1;

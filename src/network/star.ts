@@ -7,13 +7,16 @@ export interface StarOptions {
   readonly latencyNs: (stream: Stream) => number;
   /** Infinity for links without a limit. */
   readonly bytesPerSecond: number;
-  /** Each link draws from the stream `latency/<receiver>` of its sender. */
+  /**
+   * Messages of one kind on one link draw from the stream `latency/<receiver>/<kind>` of the sender, so that telling
+   * progress, say, leaves the latencies of copies as they were.
+   */
   readonly streams: Streams;
 }
 
 export function star({ latencyNs, bytesPerSecond, streams }: StarOptions): Network {
   return {
-    transitNs: ({ from, to, bytes }) =>
-      Math.round((bytes / bytesPerSecond) * 1e9) + latencyNs(streams.stream(from, `latency/${to}`)),
+    transitNs: ({ from, to, kind, bytes }) =>
+      Math.round((bytes / bytesPerSecond) * 1e9) + latencyNs(streams.stream(from, `latency/${to}/${kind}`)),
   };
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Streams } from '../../src/kernel/streams.js';
 import { star } from '../../src/network/star.js';
 
-const transfer = { from: 'worker-0', to: 'consensus', bytes: 134_320, departNs: 7 };
+const transfer = { from: 'worker-0', to: 'consensus', kind: 'deliver', bytes: 134_320, departNs: 7 };
 
 describe('a star of links', () => {
   it('delivers after the bytes over the rate, and the latency', () => {
@@ -39,14 +39,25 @@ describe('a star of links', () => {
       { from: 'consensus', to: 'worker-1' },
     ];
     const expected = links.map(({ from, to }) => {
-      const stream = new Streams(1).stream(from, `latency/${to}`);
+      const stream = new Streams(1).stream(from, `latency/${to}/deliver`);
       return [drawn(stream), drawn(stream)];
     });
     // Much traffic on the first link leaves the others untouched.
     const busy = [0, 0, 1, 2, 0, 3, 3, 0, 2, 1];
     const found: number[][] = links.map(() => []);
-    for (const link of busy) found[link]!.push(network.transitNs({ ...links[link]!, bytes: 8, departNs: 0 }));
+    for (const link of busy)
+      found[link]!.push(network.transitNs({ ...links[link]!, kind: 'deliver', bytes: 8, departNs: 0 }));
     expect(found.map((delays) => delays.slice(0, 2))).toEqual(expected);
     expect(new Set(found.flat()).size).toBe(busy.length);
+  });
+
+  it('draws the latencies of each kind of message apart, so that telling progress leaves those of copies as they were', () => {
+    const drawn = (stream: { double(): number }): number => Math.floor(stream.double() * 1e9);
+    const latencies = (kinds: readonly string[]): number[] => {
+      const network = star({ latencyNs: drawn, bytesPerSecond: Infinity, streams: new Streams(1) });
+      const all = kinds.map((kind) => ({ kind, delay: network.transitNs({ ...transfer, kind }) }));
+      return all.filter(({ kind }) => kind === 'deliver').map(({ delay }) => delay);
+    };
+    expect(latencies(['progress', 'deliver', 'progress', 'deliver'])).toEqual(latencies(['deliver', 'deliver']));
   });
 });
