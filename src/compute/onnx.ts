@@ -61,6 +61,25 @@ interface Node {
   readonly output: readonly Value[];
 }
 
+/** A row and a column. */
+export type Place = readonly [number, number];
+
+/** Places at equal distances: `count` rows and columns, `strides` apart. */
+export interface Grid {
+  readonly strides: Place;
+  readonly count: Place;
+}
+
+/** The gradient that comes back from windows that lie apart: each window has one pixel that gets it. */
+export interface Scattered {
+  /** The gradients of the windows (batch, channels, height, width). */
+  readonly gradient: Value;
+  /** Where the windows lie. */
+  readonly grid: Grid;
+  /** What comes back to the pixel at `place` of every window. */
+  readonly share: (place: Place) => Value;
+}
+
 /** What rules know of values, for rules that can do better with it. */
 class Facts {
   /** x -> max(x, 0), where the graph has both. */
@@ -69,6 +88,10 @@ class Facts {
   readonly positive = new Map<Value, Value>();
   /** A gradient of max pooling -> the input of the pooling, and the gradient where that is positive, zero elsewhere. */
   readonly pooledGradients = new Map<Value, { readonly input: Value; readonly whereInputIsPositive: () => Value }>();
+  /** A gradient of max pooling -> how it is made up. */
+  readonly scattered = new Map<Value, Scattered>();
+  /** Images that can be had on a grid alone, without computing the rest: from a first place on. */
+  readonly sampled = new Map<Value, (from: Place, grid: Grid) => Value>();
 }
 
 /** A graph under construction. Equal nodes of equal inputs are written once. */

@@ -10,6 +10,13 @@ const relu: Rule = ({ graph, inputs }) => {
   const value = valueOf(graph, x);
   const result = graph.node('Relu', [value], graph.dims(value));
   graph.facts.rectified.set(value, result);
+  const sampled = graph.facts.sampled.get(value);
+  if (sampled !== undefined) {
+    graph.facts.sampled.set(result, (...grid) => {
+      const part = sampled(...grid);
+      return graph.node('Relu', [part], graph.dims(part));
+    });
+  }
   return symbolOf(graph, result, x.shape, x.order);
 };
 

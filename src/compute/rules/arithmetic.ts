@@ -1,6 +1,6 @@
 /** Rules for arithmetic of two numbers, and sums of many. */
 import type { Value } from '../onnx.js';
-import { converted, splat, symbolOf, type TraceSymbol } from '../symbol.js';
+import { arrange, converted, splat, symbolOf, type TraceSymbol } from '../symbol.js';
 import { binary, broadcastShape, operator, writeBinary, writeBroadcast, type Write } from './elementwise.js';
 import type { Rule, SingleRule } from './rule.js';
 
@@ -72,8 +72,25 @@ function atan2(write: Write, a: Value, b: Value): Value {
   return write('Where', write('Equal', b, 0), write('Mul', write('Sign', a), Math.PI / 2), angle);
 }
 
+/** A sum; a bias for each channel of sampled images leaves them sampled. */
+const add: SingleRule = (call) => {
+  const { graph, inputs } = call;
+  const { a, b } = inputs as { a: TraceSymbol; b: TraceSymbol };
+  const sum = withNeutral('Add', 0, 'both')(call);
+  const sampled = graph.facts.sampled.get(a.value ?? '');
+  const perChannel = b.shape.length <= 1 && sum.order.join() === a.order.join() && sum.value !== a.value;
+  if (sampled !== undefined && perChannel && sum.value !== undefined) {
+    const bias = arrange(graph, b, sum.order);
+    graph.facts.sampled.set(sum.value, (...grid) => {
+      const part = sampled(...grid);
+      return graph.node('Add', [part, bias], graph.dims(part));
+    });
+  }
+  return sum;
+};
+
 export const arithmeticRules: Readonly<Record<string, Rule>> = {
-  Add: withNeutral('Add', 0, 'both'),
+  Add: add,
   AddN: addN,
   Sub: withNeutral('Sub', 0, 'right'),
   Multiply: multiply,

@@ -1,11 +1,11 @@
 /** Rules for pooling, forward and backward. */
-import type { OnnxGraph, Value } from '../onnx.js';
+import type { OnnxGraph, Place, Value } from '../onnx.js';
 import { arrange, physicalDims, symbolOf, type TraceSymbol } from '../symbol.js';
 import { sizeOf } from '../table.js';
 import { writerOf } from './elementwise.js';
 import { cannotCompile, type Rule, type RuleCall } from './rule.js';
 import { integers } from './shapes.js';
-import { bordered, imagesNCHW, poolingWindows, refuseOtherWindows, type Windows } from './windows.js';
+import { bordered, imagesNCHW, placesWithin, poolingWindows, refuseOtherWindows, type Windows } from './windows.js';
 
 const geometry = (attributes: RuleCall['attributes'], x: TraceSymbol): Windows =>
   poolingWindows(attributes as unknown as Parameters<typeof poolingWindows>[0], x);
@@ -13,27 +13,29 @@ const geometry = (attributes: RuleCall['attributes'], x: TraceSymbol): Windows =
 function pool(kernel: string, operator: string): Rule {
   return ({ graph, inputs, attributes }) => {
     const x = inputs['x']!;
-    const { outShape: shape, size, strides, pads } = geometry(attributes, x);
+    const { outShape: shape, size, strides, pads, places } = geometry(attributes, x);
     if (pads.some((extent, side) => extent >= size[side % 2]!)) {
       throw cannotCompile(kernel, 'with windows that lie outside of the image', 'pad by less than a window');
     }
-    const value = graph.node(operator, [arrange(graph, x, imagesNCHW)], physicalDims(shape, imagesNCHW), {
-      attributes: { kernel_shape: size, strides, pads },
-    });
+    const images = arrange(graph, x, imagesNCHW);
+    const dims = physicalDims(shape, imagesNCHW);
+    const sampled = kernel === 'MaxPool' && pads.every((extent) => extent === 0) && graph.facts.sampled.get(images);
+    const value = sampled
+      ? graph.node(
+          'Max',
+          placesWithin(size).map((from) => sampled(from, { strides, count: places })),
+          dims,
+        )
+      : graph.node(operator, [images], dims, { attributes: { kernel_shape: size, strides, pads } });
     graph.operations += sizeOf(x.shape);
     return symbolOf(graph, value, shape, imagesNCHW);
   };
 }
 
-/** A row and a column of a window. */
-type Place = readonly [number, number];
-
-/** Every place of a window, row by row. */
-const placesOf = ({ size: [height, width] }: Windows): Place[] =>
-  Array.from({ length: height * width }, (_, index) => [Math.floor(index / width), index % width]);
-
 /** The elements of the padded image `x` (batch, channels, height, width) at one place of every window. */
 function phase(graph: OnnxGraph, x: Value, at: Place, { places, strides }: Windows): Value {
+  const sampled = graph.facts.sampled.get(x);
+  if (sampled !== undefined) return sampled(at, { strides, count: places });
   const ends = [0, 1].map((axis) => at[axis]! + (places[axis]! - 1) * strides[axis]! + 1);
   const operands = [at, ends, [2, 3], strides].map((list) => integers(graph, list));
   return graph.node('Slice', [x, ...operands], [...graph.dims(x).slice(0, 2), ...places]);
@@ -53,7 +55,7 @@ interface Pooled {
  */
 function winners(graph: OnnxGraph, { x, y, windows }: Pooled, numberOf: (place: Place) => number): Value {
   const write = writerOf(graph);
-  const [last, ...earlier] = placesOf(windows).reverse();
+  const [last, ...earlier] = placesWithin(windows.size).reverse();
   const found = earlier.reduce(
     (later, place) => write('Where', write('Equal', phase(graph, x, place, windows), y), numberOf(place), later),
     graph.constant('int32', [], [numberOf(last!)]),
@@ -87,11 +89,18 @@ function scattered(graph: OnnxGraph, pooled: Pooled): Value {
   const within = winners(graph, pooled, pixelOf);
   const pixel = flat(write('Add', within, graph.constant('int32', [1, 1, ...places], corners)));
   const zeros = graph.expand(graph.constant('float32', [], [0]), [images, pixels]);
-  const scatter = (values: Value): Value =>
-    graph.reshape(
-      graph.node('ScatterElements', [zeros, pixel, flat(values)], [images, pixels], { attributes: { axis: 1 } }),
+  const scatter = (gradient: Value): Value => {
+    const operands = [zeros, pixel, flat(gradient)];
+    const value = graph.reshape(
+      graph.node('ScatterElements', operands, [images, pixels], { attributes: { axis: 1 } }),
       dims,
     );
+    const share = (place: Place): Value => write('Where', write('Equal', within, pixelOf(place)), gradient, 0);
+    if (strides.join() === windows.size.join()) {
+      graph.facts.scattered.set(value, { gradient, grid: { strides, count: places }, share });
+    }
+    return value;
+  };
   const value = scatter(dy);
   // What comes back where x is positive is what comes back for the windows whose maximum is.
   const whereInputIsPositive = (): Value => scatter(write('Where', write('Greater', y, 0), dy, 0));
@@ -114,7 +123,9 @@ function added(graph: OnnxGraph, pooled: Pooled): Value {
   const inside = pads.every((extent) => extent === 0) ? x! : bordered(graph, x!, pads, -Infinity);
   const numberOf = ([row, column]: Place): number => row * size[1] + column;
   const winner = winners(graph, { x: inside, y: y!, dy: dy!, windows }, numberOf);
-  const parts = placesOf(windows).map((place) => write('Where', write('Equal', winner, numberOf(place)), dy!, 0));
+  const parts = placesWithin(windows.size).map((place) =>
+    write('Where', write('Equal', winner, numberOf(place)), dy!, 0),
+  );
   const stacked = graph.node('Concat', parts, [graph.dims(x!)[0]!, parts.length, ...places], {
     attributes: { axis: 1 },
   });

@@ -42,7 +42,11 @@ function reduction(operator: string, { before = numbers, after }: Types = {}): S
     const keepDims = attributes['keepDims'] === true;
     const { shape, order } = reduced(x, axes, keepDims);
     const physicalAxes = axes.map((axis) => x.order.indexOf(axis)).sort((a, b) => a - b);
-    const operands = [valueOf(graph, x), graph.constant('int64', [axes.length], physicalAxes)];
+    // The sum over all pixels of a scattered gradient is the sum over its windows.
+    const scattered = operator === 'ReduceSum' && [2, 3].every((axis) => physicalAxes.includes(axis));
+    const whole = valueOf(graph, x);
+    const summed = (scattered ? graph.facts.scattered.get(whole)?.gradient : undefined) ?? whole;
+    const operands = [summed, graph.constant('int64', [axes.length], physicalAxes)];
     const keepdims = keepDims ? 1 : 0;
     const value = graph.node(operator, operands, physicalDims(shape, order), { attributes: { keepdims } });
     graph.operations += sizeOf(x.shape);

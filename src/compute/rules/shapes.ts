@@ -22,6 +22,7 @@ export const integers = (graph: OnnxGraph, values: readonly number[]): Value =>
 
 /** The elements of `x` in logical order, under another shape. */
 export function reshaped(graph: OnnxGraph, x: TraceSymbol, shape: readonly number[]): TraceSymbol {
+  if (x.shape.join() === shape.join()) return x;
   if (x.constant !== undefined) return { ...x, shape, order: logicalOrder(shape.length) };
   return symbolOf(graph, graph.reshape(arrange(graph, x), shape), shape);
 }

@@ -1,6 +1,6 @@
 /** Windows that move over images: the geometry that convolutions and pooling share. */
 import { backend_util } from '@tensorflow/tfjs';
-import type { OnnxGraph, Value } from '../onnx.js';
+import type { OnnxGraph, Place, Value } from '../onnx.js';
 import type { TraceSymbol } from '../symbol.js';
 import { cannotCompile } from './rule.js';
 
@@ -10,7 +10,12 @@ export const imagesNCHW = [0, 3, 1, 2];
 export const imagesCNHW = [3, 0, 1, 2];
 
 type Shape4 = [number, number, number, number];
-type Pair = readonly [number, number];
+type Pair = Place;
+
+/** Every place of a window, row by row. */
+export function placesWithin([height, width]: Place): Place[] {
+  return Array.from({ length: height * width }, (_, index) => [Math.floor(index / width), index % width] as const);
+}
 
 /** How a window moves, in ONNX's terms. */
 export interface Windows {

@@ -229,6 +229,16 @@ const pooling: readonly Case[] = [
   row('relu and maxPool, where zeros tie', { x: spread([1, 6, 6, 2]) }, ({ x }) =>
     tf.maxPool(images(x!.relu()), 2, 2, 'valid'),
   ),
+  row(
+    'a gradient of maxPool, turned or not, where the image is positive',
+    { x: spread([1, 5, 5, 1]), w: spread([2, 2, 1, 3]) },
+    ({ x, w }) => {
+      const image = tf.conv2d(images(x), images(w), 1, 'valid').relu();
+      const gradient = tf.grad((values: tf.Tensor) => tf.maxPool(images(values), 2, 2, 'valid').square())(image);
+      return [gradient.mul(image.step()), gradient.transpose([0, 2, 1, 3]).mul(image.step())];
+    },
+    none,
+  ),
   row('avgPool', { x: spread([2, 5, 6, 3]) }, ({ x }) => [
     tf.avgPool(images(x), 2, 2, 'valid'),
     tf.avgPool(images(x), [3, 2], [1, 2], 'valid'),
