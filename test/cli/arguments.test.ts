@@ -1,7 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { folder } from '../scenario/refused.js';
+import { runCommand } from '../../src/cli/run.js';
+import { folder, refusal } from '../scenario/refused.js';
 import { short, straggler } from './straggler.js';
 
 const { path: home, write } = folder();
@@ -37,11 +38,6 @@ describe('arguments that are refused', () => {
     ],
     [['run', 'quadratic', '--set'], `straggler: option '--set <path=value>' argument missing\n${help}`],
     [['doctor', 'now'], `straggler: too many arguments for 'doctor'. Expected 0 arguments but got 1.\n${help}`],
-    [['run', 'quadratik'], 'straggler: there is no scenario quadratik\n  did you mean quadratic?\n'],
-    [
-      ['run', '.'],
-      /^straggler: \. is a directory, not a scenario\n {2}give a YAML file, or a shipped one: [\w, -]*quadratic[\w, -]*\n$/,
-    ],
     [
       ['run', 'bad.yaml'],
       'straggler: bad.yaml:1:29: data.dimenson: unknown key; did you mean dimension?\n' +
@@ -52,15 +48,6 @@ describe('arguments that are refused', () => {
       'straggler: --set algorithm.lamda=1: unknown key; did you mean lambda?\n',
     ],
     [
-      [...['run', ...short], '--set', 'engine.device=gpu'],
-      'straggler: --set engine.device=gpu: the runner onnx has no device gpu\n  choose one of cpu, webgpu, cuda\n',
-    ],
-    [
-      [...['run', ...short], '--out', 'bad.yaml'],
-      'straggler: the run directory bad.yaml is a file\n  name another with --out\n',
-    ],
-    [[...['run', ...short], '--out', '.'], 'straggler: the run directory . is not empty\n  name another with --out\n'],
-    [
       ['verify', '.'],
       'straggler: . is not a run directory: it has no manifest.json\n  give a directory that `straggler run` wrote\n',
     ],
@@ -68,6 +55,32 @@ describe('arguments that are refused', () => {
     const { status, stdout, stderr } = straggler(home, ...args);
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
     expect(stderr).toEqual(typeof message === 'string' ? message : expect.stringMatching(message));
+  });
+
+  it.each([
+    ['quadratik', {}, 'there is no scenario quadratik\n  did you mean quadratic?'],
+    [
+      'sync.yaml',
+      {},
+      /^there is no scenario sync\.yaml\n {2}give a YAML file, or a shipped one: [\w, -]*quadratic[\w, -]*$/,
+    ],
+    [home, {}, /^~ is a directory, not a scenario\n {2}give a YAML file, or a shipped one: /],
+    ['quadratic', { out: join(home, 'bad.yaml') }, 'the run directory ~/bad.yaml is a file\n  name another with --out'],
+    ['quadratic', { out: home }, 'the run directory ~ is not empty\n  name another with --out'],
+    [
+      'quadratic',
+      { out: join(home, 'run'), set: ['engine.device=gpu'] },
+      '--set engine.device=gpu: the runner onnx has no device gpu\n  choose one of cpu, webgpu, cuda',
+    ],
+    [
+      'quadratic',
+      { out: join(home, 'run'), set: ['data.batchSize=2'] },
+      '--set data.batchSize=2: batchSize 2 exceeds the 1 sample of worker 0\n  choose at most 1, or full',
+    ],
+  ])('%s with %j is refused, and nothing is written', async (scenario, options, message) => {
+    expect(await refusal(() => runCommand(scenario, options), home)).toEqual(
+      typeof message === 'string' ? message : expect.stringMatching(message),
+    );
   });
 
   it('no command at all prints the help, as an error', () => {
@@ -119,5 +132,4 @@ it('doctor lists every engine, with what is missing where it is not there', () =
   );
   expect(stdout).toMatch(/│ onnx +│ cpu +│ yes +│/);
   expect(stdout).toMatch(/onnxruntime-node \d+\.\d+\.\d+/);
-  expect(join(home)).toBe(home);
 });

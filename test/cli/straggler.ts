@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Manifest } from '../../src/record/manifest.js';
 
-export const program = join(import.meta.dirname, '../../bin/straggler.mjs');
+const program = join(import.meta.dirname, '../../bin/straggler.mjs');
 
 export interface Ended {
   readonly status: number | null;
@@ -21,7 +21,8 @@ export function straggler(cwd: string, ...args: string[]): Ended {
 
 /** Starts `straggler ...args`; `ended` resolves with its exit status. */
 export function start(cwd: string, ...args: string[]): { process: ChildProcess; ended: Promise<number | null> } {
-  const child = spawn(process.execPath, [program, ...args], { cwd, stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, [program, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  child.stdout.resume();
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
   return { process: child, ended };
 }

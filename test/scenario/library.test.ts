@@ -249,7 +249,7 @@ describe('rows of one’s own', () => {
 
   it('their keys are checked, and their names are near misses like any others', async () => {
     const said = (changed: object): Promise<string> =>
-      refusal(() => defineScenario({ ...input, ...changed } as ScenarioInput, { extensions }), home);
+      refusal(() => defineScenario({ ...input, ...changed }, { extensions }), home);
     expect(await said({ data: { dataset: 'line', slop: 3 } })).toBe(
       'scenario: data.slop: unknown key; did you mean slope?',
     );

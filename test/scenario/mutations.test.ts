@@ -2,11 +2,13 @@ import fc from 'fast-check';
 import { dirname } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
+import { quietLibraries } from '../../src/cli/quietLibraries.js';
 import { assemble } from '../../src/scenario/assemble.js';
 import { loadScenario, withPlace } from '../../src/scenario/scenario.js';
 import type { Settings } from '../../src/scenario/schema.js';
 import { folder, refusal } from './refused.js';
 
+quietLibraries();
 const { write } = folder();
 
 /** Scenarios that use, between them, nearly every key. */
