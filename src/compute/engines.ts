@@ -167,6 +167,8 @@ export async function openRunner(
   return new EagerRunner(fingerprint, row.device, tables);
 }
 
+/** The first line of what went wrong, without the place in ONNX Runtime's own source that it may begin with. */
 function firstLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split('\n')[0]!.trim();
+  const line = (error instanceof Error ? error.message : String(error)).split('\n')[0]!.trim();
+  return line.replace(/^\/\S+:\d+ .* was false\. /, '');
 }
