@@ -26,5 +26,5 @@ export function choice<Key extends string, Rows extends ChoiceRows>(
     const discriminator = name === fallback ? literal.default(name) : literal;
     return options.safeExtend({ [key]: discriminator, ...common }).strict();
   });
-  return z.discriminatedUnion(key, members as never) as never;
+  return z.discriminatedUnion(key, members as never);
 }

@@ -69,7 +69,7 @@ export class RunDirectory {
 
   /** Writes metrics.jsonl as measurements come. */
   recordMeasurements(measurements$: Observable<TimedMeasurement>): void {
-    const file = this.open('metrics.jsonl');
+    const file = this.open('metrics.jsonl', 0);
     measurements$.subscribe(({ timeNs, iteration, measure, worker, value }) => {
       file.write(`${JSON.stringify({ timeNs, iteration, measure, worker, value })}\n`);
     });
@@ -77,7 +77,7 @@ export class RunDirectory {
 
   /** Writes events.jsonl as events come. */
   recordEvents(events$: Observable<LoggedEvent>): void {
-    const file = this.open('events.jsonl');
+    const file = this.open('events.jsonl', 65_536);
     events$.subscribe(({ line }) => {
       file.write(line);
     });
@@ -88,8 +88,8 @@ export class RunDirectory {
     for (const file of this.files) file.close();
   }
 
-  private open(name: string): LineFile {
-    const file = new LineFile(join(this.path, name));
+  private open(name: string, buffered: number): LineFile {
+    const file = new LineFile(join(this.path, name), buffered);
     this.files.push(file);
     return file;
   }
@@ -107,20 +107,23 @@ function make(path: string, options: { recursive: boolean }): boolean {
   }
 }
 
-/** A file that grows by lines, buffered: memory stays flat however long the run. */
+/** A file that grows by lines, of which at most `buffered` characters wait in memory. */
 class LineFile {
   private readonly descriptor: number;
   private pieces: string[] = [];
   private length = 0;
 
-  constructor(path: string) {
+  constructor(
+    path: string,
+    private readonly buffered: number,
+  ) {
     this.descriptor = openSync(path, 'w');
   }
 
   write(line: string): void {
     this.pieces.push(line);
     this.length += line.length;
-    if (this.length > 65_536) this.flush();
+    if (this.length > this.buffered) this.flush();
   }
 
   close(): void {

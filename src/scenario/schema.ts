@@ -208,6 +208,14 @@ function checkAcross(settings: unknown, context: z.core.$RefinementCtx): void {
   if (algorithm.coupling === 'jacobi' && algorithm.quorum !== 'all' && algorithm.quorum !== workers) {
     refuse(['algorithm', 'coupling'], 'jacobi needs quorum: all; choose overlap: true for other quorums');
   }
+  // The slowest would wait for arrivals of workers that wait for it, between their exchange points.
+  const partial = algorithm.quorum !== 'all' && algorithm.quorum > 1 && algorithm.quorum < workers;
+  if (partial && algorithm.staleness.max !== 'unbounded' && (algorithm.localSteps > 1 || algorithm.overlap)) {
+    refuse(
+      ['algorithm', 'staleness', 'max'],
+      `a bound with a quorum of ${algorithm.quorum} needs localSteps: 1 and overlap: false, else workers can wait for each other for ever`,
+    );
+  }
   links.stragglers.forEach((straggler, index) => {
     straggler.workers.forEach((worker, place) => {
       if (worker >= workers) {
