@@ -78,8 +78,10 @@ const add: SingleRule = (call) => {
   const { a, b } = inputs as { a: TraceSymbol; b: TraceSymbol };
   const sum = withNeutral('Add', 0, 'both')(call);
   const sampled = graph.facts.sampled.get(a.value ?? '');
-  const perChannel = b.shape.length <= 1 && sum.order.join() === a.order.join() && sum.value !== a.value;
-  if (sampled !== undefined && perChannel && sum.value !== undefined) {
+  // One number, or one for each channel: the second physical axis of images.
+  const perChannel = b.shape.length === 0 || (b.shape.length === 1 && a.order[1] === a.shape.length - 1);
+  const fits = perChannel && sum.shape.join() === a.shape.join() && sum.order.join() === a.order.join();
+  if (sampled !== undefined && fits && sum.value !== undefined && sum.value !== a.value) {
     const bias = arrange(graph, b, sum.order);
     graph.facts.sampled.set(sum.value, (...grid) => {
       const part = sampled(...grid);

@@ -132,7 +132,7 @@ const conv2DBackpropFilter: Rule = ({ graph, inputs, attributes }) => {
   const { windows, channelsFirst, operations } = geometry(attributes, x.shape, shape);
   refuseOtherWindows('Conv2DBackpropFilter', windows, dy);
   graph.operations += operations;
-  const scattered = graph.facts.scattered.get(dy.value ?? '');
+  const scattered = dy.order.join() === imagesNCHW.join() ? graph.facts.scattered.get(dy.value ?? '') : undefined;
   const images = arrange(graph, x, imagesNCHW);
   if (
     scattered !== undefined &&

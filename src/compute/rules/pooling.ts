@@ -13,29 +13,41 @@ const geometry = (attributes: RuleCall['attributes'], x: TraceSymbol): Windows =
 function pool(kernel: string, operator: string): Rule {
   return ({ graph, inputs, attributes }) => {
     const x = inputs['x']!;
-    const { outShape: shape, size, strides, pads, places } = geometry(attributes, x);
+    const windows = geometry(attributes, x);
+    const { outShape: shape, size, strides, pads } = windows;
     if (pads.some((extent, side) => extent >= size[side % 2]!)) {
       throw cannotCompile(kernel, 'with windows that lie outside of the image', 'pad by less than a window');
     }
     const images = arrange(graph, x, imagesNCHW);
     const dims = physicalDims(shape, imagesNCHW);
-    const sampled = kernel === 'MaxPool' && pads.every((extent) => extent === 0) && graph.facts.sampled.get(images);
-    const value = sampled
-      ? graph.node(
-          'Max',
-          placesWithin(size).map((from) => sampled(from, { strides, count: places })),
-          dims,
-        )
-      : graph.node(operator, [images], dims, { attributes: { kernel_shape: size, strides, pads } });
+    const sampled = kernel === 'MaxPool' ? sampledOf(graph, images, windows) : undefined;
+    const value =
+      sampled === undefined
+        ? graph.node(operator, [images], dims, { attributes: { kernel_shape: size, strides, pads } })
+        : graph.node('Max', placesWithin(size).map(sampled), dims);
     graph.operations += sizeOf(x.shape);
     return symbolOf(graph, value, shape, imagesNCHW);
   };
 }
 
+/** True for windows without a border that share no pixel. */
+const lieApart = ({ strides, size, pads }: Windows): boolean =>
+  strides[0] >= size[0] && strides[1] >= size[1] && pads.every((extent) => extent === 0);
+
+/**
+ * How to have the elements of an image at one place of every window without computing the rest, if that is known
+ * and pays: pixels that several windows share would be computed several times.
+ */
+function sampledOf(graph: OnnxGraph, images: Value, windows: Windows): ((place: Place) => Value) | undefined {
+  const sampled = lieApart(windows) ? graph.facts.sampled.get(images) : undefined;
+  return sampled && ((place) => sampled(place, { strides: windows.strides, count: windows.places }));
+}
+
 /** The elements of the padded image `x` (batch, channels, height, width) at one place of every window. */
-function phase(graph: OnnxGraph, x: Value, at: Place, { places, strides }: Windows): Value {
-  const sampled = graph.facts.sampled.get(x);
-  if (sampled !== undefined) return sampled(at, { strides, count: places });
+function phase(graph: OnnxGraph, x: Value, at: Place, windows: Windows): Value {
+  const sampled = sampledOf(graph, x, windows);
+  if (sampled !== undefined) return sampled(at);
+  const { places, strides } = windows;
   const ends = [0, 1].map((axis) => at[axis]! + (places[axis]! - 1) * strides[axis]! + 1);
   const operands = [at, ends, [2, 3], strides].map((list) => integers(graph, list));
   return graph.node('Slice', [x, ...operands], [...graph.dims(x).slice(0, 2), ...places]);
@@ -69,9 +81,7 @@ const maxPoolGrad: Rule = ({ graph, inputs, attributes }) => {
   refuseOtherWindows('MaxPoolGrad', windows, dy);
   const [x, y, gradient] = [input, output, dy].map((symbol) => arrange(graph, symbol, imagesNCHW));
   const pooled = { x: x!, y: y!, dy: gradient!, windows };
-  const { strides, size, pads } = windows;
-  const apart = strides[0] >= size[0] && strides[1] >= size[1] && pads.every((extent) => extent === 0);
-  return symbolOf(graph, apart ? scattered(graph, pooled) : added(graph, pooled), input.shape, imagesNCHW);
+  return symbolOf(graph, (lieApart(windows) ? scattered : added)(graph, pooled), input.shape, imagesNCHW);
 };
 
 /** Where windows lie apart, every pixel gets at most one gradient. */

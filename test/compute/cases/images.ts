@@ -239,6 +239,40 @@ const pooling: readonly Case[] = [
     },
     none,
   ),
+  row(
+    'maxPool of a convolution of few channels, on windows of all kinds',
+    { x: spread([2, 8, 8, 1]), w: spread([3, 3, 1, 2]), bias: spread([2]), s: spread([]), line: spread([6]) },
+    ({ x, w, bias, s, line }) => {
+      const image = tf.conv2d(images(x), images(w), 1, 'valid');
+      const biased = image.add<tf.Tensor4D>(bias!);
+      const turned = (y: tf.Tensor): tf.Tensor4D => y.transpose<tf.Tensor4D>([0, 2, 1, 3]);
+      return {
+        plain: tf.maxPool(image, 2, 2, 'valid'),
+        biased: tf.maxPool(biased.relu(), 2, 2, 'valid'),
+        scalar: tf.maxPool(image.add(s!), 3, 3, 'valid'),
+        overlapping: tf.maxPool(biased, 3, 2, 'valid'),
+        dense: tf.maxPool(biased, 2, 1, 'valid'),
+        sparse: tf.maxPool(biased, 2, 4, 'valid'),
+        bordered: tf.maxPool(biased.relu(), 3, 3, 'same'),
+        turned: tf.maxPool(turned(biased.relu()), 2, 2, 'valid'),
+        turnedAround: tf.maxPool(turned(turned(image).add(bias!)), 2, 2, 'valid'),
+        ofLines: tf.maxPool(
+          image.transpose([0, 1, 3, 2]).add(line!).transpose<tf.Tensor4D>([0, 1, 3, 2]),
+          2,
+          2,
+          'valid',
+        ),
+        alone: biased.relu().mean([1, 2]),
+      };
+    },
+  ),
+  row('maxPool of a convolution lying on its side', { x: spread([2, 8, 8, 1]), w: spread([3, 3, 1, 2]) }, ({ x, w }) =>
+    tf.maxPool(tf.conv2d(images(x), images(w), 1, 'valid').transpose<tf.Tensor4D>([0, 2, 1, 3]), 2, 2, 'valid'),
+  ),
+  row('one filter over one image, and maxPool', { x: spread([1, 7, 7, 1]), w: spread([2, 2, 1, 1]) }, ({ x, w }) => {
+    const image = tf.conv2d(images(x), images(w), 1, 'valid');
+    return [tf.maxPool(image, 2, 2, 'valid'), tf.maxPool(image, 3, 1, 'valid'), tf.maxPool(image.relu(), 3, 2, 'same')];
+  }),
   row('avgPool', { x: spread([2, 5, 6, 3]) }, ({ x }) => [
     tf.avgPool(images(x), 2, 2, 'valid'),
     tf.avgPool(images(x), [3, 2], [1, 2], 'valid'),
