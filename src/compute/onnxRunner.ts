@@ -2,7 +2,7 @@
 import { resolveShapes, writeFeed, type Feeds, type Tables } from './feeds.js';
 import { Pool } from './pool.js';
 import type { Fingerprint, Runner, RunnerOptions } from './runner.js';
-import { Session } from './session.js';
+import { Session, sharedFloats } from './session.js';
 import type { TensorFunction } from './tensorFunction.js';
 import { trace, type Program } from './trace.js';
 
@@ -75,6 +75,16 @@ class InlineSession {
     const session = await this.session;
     for (const [name, target] of Object.entries(session.inputs)) writeFeed(target, feeds[name]!, this.tables);
     await session.run();
-    return Object.fromEntries(Object.entries(session.outputs).map(([name, values]) => [name, values.slice()]));
+    return Object.fromEntries(Object.entries(session.outputs).map(([name, values]) => [name, copyOf(values)]));
   }
+}
+
+// Larger results are worth sharing: threads that take them as inputs need no copy of their own.
+const ownLengthMax = 4096;
+
+function copyOf(values: Float32Array): Float32Array {
+  if (values.length <= ownLengthMax) return values.slice();
+  const copy = sharedFloats([values.length]);
+  copy.set(values);
+  return copy;
 }

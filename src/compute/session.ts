@@ -56,3 +56,8 @@ export class Session {
 function arrayOf({ dtype, shape }: Feed): Values {
   return dtype === 'int32' ? new Int32Array(sizeOf(shape)) : new Float32Array(sizeOf(shape));
 }
+
+/** Zeros of a shape in memory that threads share. */
+export function sharedFloats(shape: readonly number[]): Float32Array {
+  return new Float32Array(new SharedArrayBuffer(4 * sizeOf(shape)));
+}

@@ -1,36 +1,39 @@
-/** What a thread of the pool runs: sessions over a buffer that it shares with the main thread. */
+/** What a thread of the pool runs: sessions over memory that it shares with the main thread. */
 import { workerData } from 'node:worker_threads';
-import { readRows, type Tables } from './feeds.js';
+import { writeFeed, type Feeds, type Tables } from './feeds.js';
 import { Session, type Executable } from './session.js';
 
-/** One call: where its inputs and outputs lie in `buffer`. */
+/** One call. */
 export interface Job {
   /** The same program has the same key in every job. */
   readonly key: number;
   readonly device: string;
   readonly executable: Executable;
-  readonly buffer: SharedArrayBuffer;
-  /** Inputs as they lie, or the indices of rows of a table. Offsets and lengths in 4-byte elements. */
-  readonly inputs: readonly { name: string; offset: number; length: number; table?: string }[];
-  readonly outputs: readonly { name: string; offset: number }[];
+  readonly feeds: Feeds;
+  /** Where the results go, in shared memory. */
+  readonly outputs: Readonly<Record<string, Float32Array>>;
 }
 
 const { tables } = workerData as { tables: Tables };
 const sessions = new Map<number, Session>();
 
-export default async function run(job: Job): Promise<void> {
-  let session = sessions.get(job.key);
+// Jobs take turns: they share the arrays of a session.
+let last: Promise<unknown> = Promise.resolve();
+
+export default function run(job: Job): Promise<void> {
+  const turn = last.then(() => evaluate(job));
+  last = turn.catch(() => undefined);
+  return turn;
+}
+
+async function evaluate({ key, device, executable, feeds, outputs }: Job): Promise<void> {
+  let session = sessions.get(key);
   if (session === undefined) {
-    session = await Session.open(job.executable, job.device);
-    sessions.set(job.key, session);
+    // ONNX Runtime does not read shared memory.
+    session = await Session.open({ ...executable, bytes: executable.bytes.slice() }, device);
+    sessions.set(key, session);
   }
-  const floats = new Float32Array(job.buffer);
-  const integers = new Int32Array(job.buffer);
-  for (const { name, offset, length, table } of job.inputs) {
-    const target = session.inputs[name]!;
-    if (table !== undefined) readRows(tables[table]!, integers.slice(offset, offset + length), target);
-    else target.set((target instanceof Int32Array ? integers : floats).subarray(offset, offset + length));
-  }
+  for (const [name, target] of Object.entries(session.inputs)) writeFeed(target, feeds[name]!, tables);
   await session.run();
-  for (const { name, offset } of job.outputs) floats.set(session.outputs[name]!, offset);
+  for (const [name, values] of Object.entries(session.outputs)) outputs[name]!.set(values);
 }
