@@ -34,20 +34,28 @@ progress('memory of 2,000 iterations');
 const memory = await memoryCourse();
 
 const table = new Table({ head: ['what', 'measured'], style: { head: [], border: [] } });
-const milliseconds = (values) => `${median(values).toFixed(2)} ms (${Math.min(...values).toFixed(2)} to ${Math.max(...values).toFixed(2)})`;
+const milliseconds = (values) =>
+  `${median(values).toFixed(2)} ms (${Math.min(...values).toFixed(2)} to ${Math.max(...values).toFixed(2)})`;
 table.push(['LeNet-5, four workers, batch 20, momentum 0.9: one synchronous iteration', milliseconds(ours)]);
 for (const [name, values] of theirs) table.push([`the same, ${name}`, milliseconds(values)]);
 for (const group of new Set(peers.map((peer) => peer.group))) {
   // The best of one and two threads, round by round.
   const members = peers.filter((peer) => peer.group === group).map(({ name }) => theirs.get(name));
   const ratios = ours.map((own, round) => Math.min(...members.map((values) => values[round])) / own);
-  table.push([`times faster than ${group}, best of 1 and 2 threads`, `${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)})`]);
+  table.push([
+    `times faster than ${group}, best of 1 and 2 threads`,
+    `${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)})`,
+  ]);
 }
-if (peers.length === 0) table.push(['PyTorch', 'not found: no python3 here can import torch (Debian: python3-torch libopenblas0-pthread)']);
+if (peers.length === 0)
+  table.push(['PyTorch', 'not found: no python3 here can import torch (Debian: python3-torch libopenblas0-pthread)']);
 const count = (value) => Math.round(value).toLocaleString('en-US');
 table.push(['kernel events a second, empty handlers', count(median(events))]);
 table.push(['worker steps a second, 1,000 workers on a 10-dimensional quadratic', count(median(steps))]);
 for (const { iteration, heap, resident } of memory) {
-  table.push([`memory after ${count(iteration)} LeNet-5 iterations`, `heap ${heap.toFixed(1)} MB, resident ${resident.toFixed(0)} MB`]);
+  table.push([
+    `memory after ${count(iteration)} LeNet-5 iterations`,
+    `heap ${heap.toFixed(1)} MB, resident ${resident.toFixed(0)} MB`,
+  ]);
 }
 process.stdout.write(`${table.toString()}\n`);

@@ -44,7 +44,7 @@ export function loadDataset(
 ): Promise<Dataset> {
   const { options, load } = datasets[name] as (typeof datasets)['csv'];
   const streams = new Streams(seed);
-  return load(options.strict().parse(keys) as never, {
+  return load(options.strict().parse(keys), {
     workers,
     random: (purpose) => streams.stream('data', purpose),
     resolve: (path) => join(home, path),

@@ -32,7 +32,7 @@ algorithm:
   gradient: sum
   consensusScaling: scaled
   coupling: gauss-seidel
-  quorum: 2
+  quorum: 1
   combine: latest
   localSteps: 2
   overlap: true
