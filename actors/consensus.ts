@@ -93,7 +93,7 @@ function startMove({ combine, stepSize }: ConsensusOptions, { u, version, copies
   return {
     effect: 'compute',
     computation: { task: 'consensusMove', inputs: { u, z, tau: Float32Array.of(stepSize(next)) } },
-    durationNs: 0,
+    durationNs: 'instant',
     reply: { kind: 'move', facts },
   };
 }

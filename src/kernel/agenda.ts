@@ -3,8 +3,11 @@
  * The order never depends on when an entry was pushed, so neither threads nor the wall clock can change it.
  */
 
-/** Priorities of entries of the same time: results before messages before timers. */
-export const priorities = { completion: 0, message: 1, timer: 2 } as const;
+/**
+ * Priorities of entries of the same time. Results come after messages, so that all that a moment sets in motion is
+ * under way before the first result is waited for; instant ones come before anything else can happen.
+ */
+export const priorities = { instant: 0, message: 1, completion: 2, timer: 3 } as const;
 
 export interface AgendaKey {
   /** Virtual time in nanoseconds, a safe integer. */

@@ -59,7 +59,8 @@ export type Effect =
   | {
       readonly effect: 'compute';
       readonly computation: Computation;
-      readonly durationNs: number;
+      /** `instant`: in zero time, before anything else of this time. */
+      readonly durationNs: number | 'instant';
       readonly reply: Message;
     }
   /** Shows something to the monitor, outside virtual time. */

@@ -255,8 +255,10 @@ class Run {
         // The inputs are fixed, so the work starts now; the event waits for it when it is popped.
         const result = this.simulation.engine.run(effect.computation);
         result.catch(() => undefined);
-        const { durationNs: delayNs, reply: message } = effect;
-        this.push({ from: name, to: name, priority: priorities.completion, delayNs, message, result });
+        const { durationNs, reply: message } = effect;
+        const [priority, delayNs] =
+          durationNs === 'instant' ? [priorities.instant, 0] : [priorities.completion, durationNs];
+        this.push({ from: name, to: name, priority, delayNs, message, result });
         return;
       }
       case 'observe':
