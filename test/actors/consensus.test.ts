@@ -73,7 +73,7 @@ describe('the consensus node', () => {
         task: 'consensusMove',
         inputs: { u: start, z: [start, copyOf(1, 5), start, copyOf(3, 0)], tau: Float32Array.of(1) },
       },
-      durationNs: 0,
+      durationNs: 'instant',
       reply: {
         kind: 'move',
         facts: {

@@ -469,8 +469,8 @@ describe('the protocol in transcripts', () => {
       [ 24.000 ms] worker-1 step step=1 version=2
       [ 26.000 ms] worker-1 -> consensus deliver step=1 version=2
       [ 26.000 ms] consensus move version=4 from=[[1,1]]
-      [ 28.000 ms] worker-0 step step=2 version=3
       [ 28.000 ms] consensus -> worker-1 reply version=4
+      [ 28.000 ms] worker-0 step step=2 version=3
       [ 30.000 ms] worker-0 -> consensus deliver step=2 version=3
       "
     `);

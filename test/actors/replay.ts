@@ -181,7 +181,7 @@ class Replay {
   ): void {
     const sequence = (this.sequences.get(source) ?? 0) + 1;
     this.sequences.set(source, sequence);
-    const priority = kind === 'step' || kind === 'move' ? 0 : 1;
+    const priority = { move: 0, step: 2 }[kind] ?? 1;
     const window = [this.timeNs + shortest, this.timeNs + longest] as const;
     this.due.push({ actor, kind, facts, window, since: this.explained.length, order: [priority, source, sequence] });
   }

@@ -98,7 +98,7 @@ export function send(to: string, kind: string, facts: Facts = {}, tensors?: Tens
   return { effect: 'send', to, message: { kind, facts, ...(tensors === undefined ? {} : { tensors }) } };
 }
 
-export function compute(task: string, inputs: Inputs, durationNs: number, reply: Message): Effect {
+export function compute(task: string, inputs: Inputs, durationNs: number | 'instant', reply: Message): Effect {
   return { effect: 'compute', computation: { task, inputs }, durationNs, reply };
 }
 

@@ -55,25 +55,27 @@ describe('a simulation', () => {
     expect(outcome).toMatchObject({ reason: 'ball', timeNs: 12_500_000, counts: { events: 5, messages: 6, bytes: 0 } });
   });
 
-  it('processes what happens at one time in the order results, messages, timers, then by actor, then as sent', async () => {
+  it('processes what happens at one time in the order instant results, messages, results, timers, then by actor, then as sent', async () => {
     const timer: Effect = { effect: 'after', delayNs: ms, message: { kind: 'timer', facts: {} } };
     const work = compute('work', {}, ms, { kind: 'result', facts: {} });
+    const move = compute('work', {}, 'instant', { kind: 'instant', facts: {} });
     const to = (name: string): Effect[] => [send(name, 'first', { from: name }), send(name, 'second', { from: name })];
     const { events } = await play(
       [
-        scripted('a', { start: [timer, ...to('b'), work] }),
+        scripted('a', { start: [timer, ...to('b'), work], answer: ({ kind }) => (kind === 'first' ? [move] : []) }),
         scripted('b', { start: [timer, ...to('a'), work] }),
         scripted('end', { start: [{ effect: 'after', delayNs: ms, message: { kind: 'end', facts: {} } }] }),
       ],
       { engine: promptEngine({ work: () => ({}) }), limits: { counts: { end: 1 } } },
     );
     expect(events.map(({ actor, kind }) => `${actor} ${kind}`)).toEqual([
-      'a result',
-      'b result',
       'b first',
       'b second',
       'a first',
+      'a instant',
       'a second',
+      'a result',
+      'b result',
       'a timer',
       'b timer',
       'end end',
@@ -309,7 +311,7 @@ describe('an abort signal', () => {
       },
     };
     const worker = scripted('worker', { start: [compute('work', {}, ms, { kind: 'done', facts: {} })] });
-    const { outcome } = await play([worker, ...pingPong()], { engine, signal: controller.signal });
+    const { outcome } = await play([worker], { engine, signal: controller.signal });
     expect(outcome).toMatchObject({ reason: 'interrupted', counts: { kinds: { done: 1 } } });
     expect(outcome.counts.events).toBe(1);
   });
