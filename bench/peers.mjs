@@ -19,7 +19,7 @@ export async function findPeers() {
     (name) => spawnSync(name, ['-c', 'import torch'], { env: environment }).status === 0,
   );
   if (python === undefined) return [];
-  return variants.flatMap(({ group, options }) =>
+  const peers = variants.flatMap(({ group, options }) =>
     [1, 2].map((threads) => {
       const peer = spawn(python, [script, '--serve', '--threads', String(threads), ...options], {
         stdio: ['pipe', 'pipe', 'inherit'],
@@ -37,4 +37,7 @@ export async function findPeers() {
       };
     }),
   );
+  // Each has loaded its data and warmed up before anything is measured.
+  for (const peer of peers) await peer.millisecondsPerIteration(1);
+  return peers;
 }

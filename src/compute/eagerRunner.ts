@@ -20,6 +20,10 @@ export class EagerRunner implements Runner {
     return turn;
   }
 
+  wait<Value>(result: Promise<Value>): Promise<Value> {
+    return result;
+  }
+
   close(): Promise<void> {
     return Promise.resolve();
   }

@@ -1,13 +1,13 @@
 /** The compiled runner: traces each function once for each shape of its inputs and runs it in ONNX Runtime. */
-import { resolveShapes, writeFeed, type Feeds, type Tables } from './feeds.js';
+import { resolveShapes, type Feeds, type Tables } from './feeds.js';
 import { Pool } from './pool.js';
 import type { Fingerprint, Runner, RunnerOptions } from './runner.js';
-import { Session, sharedFloats } from './session.js';
+import { Session } from './session.js';
 import type { TensorFunction } from './tensorFunction.js';
 import { trace, type Program } from './trace.js';
 
 // A trip to another thread costs about 60 us: work of fewer scalar operations is done here at once.
-const inlineOperationsMax = 500_000;
+const inlineOperationsMax = 1_000_000;
 
 type Result = Record<string, Float32Array>;
 
@@ -24,10 +24,17 @@ export class OnnxRunner implements Runner {
 
   call(definition: TensorFunction, feeds: Feeds): Promise<Result> {
     const program = this.program(definition, feeds);
-    if (program.operations < inlineOperationsMax || this.options.device !== 'cpu')
-      return this.runInline(program, feeds);
-    this.pool ??= new Pool(this.options.threads, this.options.device, this.tables);
+    const { device, threads } = this.options;
+    const alone = device !== 'cpu' || threads === 1;
+    if (alone || program.operations < inlineOperationsMax) return this.runInline(program, feeds);
+    // This thread is one of them: it works while it waits.
+    this.pool ??= new Pool(threads - 1, device, this.tables);
     return this.pool.run(program, feeds);
+  }
+
+  async wait<Value>(result: Promise<Value>): Promise<Value> {
+    await this.pool?.help(result, (program, feeds) => this.runInline(program, feeds));
+    return result;
   }
 
   async close(): Promise<void> {
@@ -72,19 +79,6 @@ class InlineSession {
   }
 
   private async evaluate(feeds: Feeds): Promise<Result> {
-    const session = await this.session;
-    for (const [name, target] of Object.entries(session.inputs)) writeFeed(target, feeds[name]!, this.tables);
-    await session.run();
-    return Object.fromEntries(Object.entries(session.outputs).map(([name, values]) => [name, copyOf(values)]));
+    return (await this.session).evaluate(feeds, this.tables);
   }
-}
-
-// Larger results are worth sharing: threads that take them as inputs need no copy of their own.
-const ownLengthMax = 4096;
-
-function copyOf(values: Float32Array): Float32Array {
-  if (values.length <= ownLengthMax) return values.slice();
-  const copy = sharedFloats([values.length]);
-  copy.set(values);
-  return copy;
 }

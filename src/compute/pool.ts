@@ -1,9 +1,8 @@
-/** The thread pool: programs run on piscina threads, which share memory with this one. */
+/** The thread pool: programs run on piscina threads, which share memory with this one, and on this one while it waits. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import type { Feeds, Tables } from './feeds.js';
-import { sharedFloats } from './session.js';
 import type { Job } from './thread.js';
 import type { Program } from './trace.js';
 
@@ -11,13 +10,23 @@ import type { Program } from './trace.js';
 const built = new URL('./thread.js', import.meta.url);
 const threadFile = existsSync(built) ? built : new URL('../../dist/src/compute/thread.js', import.meta.url);
 
+type Result = Record<string, Float32Array>;
+
+/** Work that no thread has taken yet. */
+interface Task {
+  readonly program: Program;
+  readonly feeds: Feeds;
+  readonly settle: (result: Promise<Result>) => void;
+}
+
 export class Pool {
   private readonly piscina: Piscina;
+  private readonly queue: Task[] = [];
   private readonly running = new Set<Promise<unknown>>();
   private readonly known = new Map<Program, Pick<Job, 'key' | 'executable'>>();
 
   constructor(
-    threads: number,
+    private readonly threads: number,
     private readonly device: string,
     tables: Tables,
   ) {
@@ -25,7 +34,6 @@ export class Pool {
       filename: fileURLToPath(threadFile),
       minThreads: threads,
       maxThreads: threads,
-      // A thread that has its next job already need not wait for this one to hear that it is free.
       concurrentTasksPerWorker: 2,
       recordTiming: false,
       workerData: { tables },
@@ -33,28 +41,60 @@ export class Pool {
   }
 
   /** Evaluates a program. Feeds over shared memory are not copied, and results lie in shared memory. */
-  async run(program: Program, feeds: Feeds): Promise<Record<string, Float32Array>> {
-    const outputs: Record<string, Float32Array> = {};
-    for (const [name, { shape }] of Object.entries(program.outputs)) outputs[name] = sharedFloats(shape);
-    const job: Job = { ...this.executableOf(program), device: this.device, feeds, outputs };
-    await this.finish(this.piscina.run(job));
-    return outputs;
+  run(program: Program, feeds: Feeds): Promise<Result> {
+    return new Promise((resolve) => {
+      this.queue.push({ program, feeds, settle: resolve });
+      this.dispatch();
+    });
   }
 
-  /** Lets running jobs end, and stops the threads. */
+  /** Runs what is queued by `evaluate`, on this thread, until `result` is there or nothing is queued. */
+  async help(result: Promise<unknown>, evaluate: (program: Program, feeds: Feeds) => Promise<Result>): Promise<void> {
+    let settled = false;
+    const settle = (): void => {
+      settled = true;
+    };
+    result.then(settle, settle);
+    await Promise.resolve(); // A result that is there already says so now.
+    while (!settled) {
+      const task = this.queue.shift();
+      if (task === undefined) return;
+      const own = evaluate(task.program, task.feeds);
+      task.settle(own);
+      await own.catch(() => undefined); // reported where it is awaited
+    }
+  }
+
+  /** Drops what is queued, lets running jobs end, and stops the threads. */
   async close(): Promise<void> {
+    this.queue.length = 0;
     // A thread that is stopped inside ONNX Runtime takes the process with it.
     await Promise.allSettled(this.running);
     await this.piscina.destroy();
   }
 
-  private async finish(job: Promise<unknown>): Promise<void> {
-    this.running.add(job);
-    try {
-      await job;
-    } finally {
-      this.running.delete(job);
-    }
+  /**
+   * Gives every thread a job, and a second one, so that it need not wait for this thread to hear that it is free, as
+   * long as that leaves one to this thread.
+   */
+  private dispatch(): void {
+    const room = (): boolean => {
+      const { size } = this.running;
+      return size < this.threads || (size < 2 * this.threads && this.queue.length > 1);
+    };
+    while (this.queue.length > 0 && room()) this.start(this.queue.shift()!);
+  }
+
+  private start({ program, feeds, settle }: Task): void {
+    const job: Job = { ...this.executableOf(program), device: this.device, feeds };
+    const result = this.piscina.run(job) as Promise<Result>;
+    this.running.add(result);
+    const finish = (): void => {
+      this.running.delete(result);
+      this.dispatch();
+    };
+    result.then(finish, finish);
+    settle(result);
   }
 
   /** What jobs say of a program, with its model in shared memory. */

@@ -17,12 +17,14 @@ export interface Fingerprint {
 export interface Runner {
   readonly fingerprint: Fingerprint;
   call(definition: TensorFunction, feeds: Feeds): Promise<Record<string, Float32Array>>;
+  /** Waits for what follows from calls, and works meanwhile. */
+  wait<Value>(result: Promise<Value>): Promise<Value>;
   close(): Promise<void>;
 }
 
 /** How the caller wants functions to be evaluated. */
 export interface RunnerOptions {
   readonly device: string;
-  /** Threads of the pool, from 1. */
+  /** Threads that compute, this one among them, from 1. */
   readonly threads: number;
 }

@@ -1,4 +1,5 @@
 import ort from 'onnxruntime-node';
+import { writeFeed, type Feeds, type Tables } from './feeds.js';
 import { sizeOf } from './table.js';
 import type { Feed } from './tensorFunction.js';
 import type { Program } from './trace.js';
@@ -51,13 +52,25 @@ export class Session {
   async run(): Promise<void> {
     await this.session.run(this.feeds, this.fetches);
   }
+
+  /** Evaluates `feeds`. Calls must take turns. Results that are worth it lie in shared memory. */
+  async evaluate(feeds: Feeds, tables: Tables): Promise<Record<string, Float32Array>> {
+    for (const [name, target] of Object.entries(this.inputs)) writeFeed(target, feeds[name]!, tables);
+    await this.run();
+    return Object.fromEntries(Object.entries(this.outputs).map(([name, values]) => [name, copyOf(values)]));
+  }
+}
+
+// Threads take shared vectors as inputs without a copy; below this length a copy is cheaper.
+const ownLengthMax = 4096;
+
+function copyOf(values: Float32Array): Float32Array {
+  if (values.length <= ownLengthMax) return values.slice();
+  const copy = new Float32Array(new SharedArrayBuffer(values.byteLength));
+  copy.set(values);
+  return copy;
 }
 
 function arrayOf({ dtype, shape }: Feed): Values {
   return dtype === 'int32' ? new Int32Array(sizeOf(shape)) : new Float32Array(sizeOf(shape));
-}
-
-/** Zeros of a shape in memory that threads share. */
-export function sharedFloats(shape: readonly number[]): Float32Array {
-  return new Float32Array(new SharedArrayBuffer(4 * sizeOf(shape)));
 }

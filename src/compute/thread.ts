@@ -1,6 +1,6 @@
 /** What a thread of the pool runs: sessions over memory that it shares with the main thread. */
 import { workerData } from 'node:worker_threads';
-import { writeFeed, type Feeds, type Tables } from './feeds.js';
+import type { Feeds, Tables } from './feeds.js';
 import { Session, type Executable } from './session.js';
 
 /** One call. */
@@ -10,8 +10,6 @@ export interface Job {
   readonly device: string;
   readonly executable: Executable;
   readonly feeds: Feeds;
-  /** Where the results go, in shared memory. */
-  readonly outputs: Readonly<Record<string, Float32Array>>;
 }
 
 const { tables } = workerData as { tables: Tables };
@@ -20,20 +18,18 @@ const sessions = new Map<number, Session>();
 // Jobs take turns: they share the arrays of a session.
 let last: Promise<unknown> = Promise.resolve();
 
-export default function run(job: Job): Promise<void> {
+export default function run(job: Job): Promise<Record<string, Float32Array>> {
   const turn = last.then(() => evaluate(job));
   last = turn.catch(() => undefined);
   return turn;
 }
 
-async function evaluate({ key, device, executable, feeds, outputs }: Job): Promise<void> {
+async function evaluate({ key, device, executable, feeds }: Job): Promise<Record<string, Float32Array>> {
   let session = sessions.get(key);
   if (session === undefined) {
     // ONNX Runtime does not read shared memory.
     session = await Session.open({ ...executable, bytes: executable.bytes.slice() }, device);
     sessions.set(key, session);
   }
-  for (const [name, target] of Object.entries(session.inputs)) writeFeed(target, feeds[name]!, tables);
-  await session.run();
-  for (const [name, values] of Object.entries(session.outputs)) outputs[name]!.set(values);
+  return session.evaluate(feeds, tables);
 }

@@ -37,6 +37,8 @@ export interface Computation {
 /** Evaluates computations. The result depends on the computation alone, not on when or where it runs. */
 export interface Engine {
   run(computation: Computation): Promise<Tensors>;
+  /** Waits for a result; an engine may work meanwhile. */
+  wait?(result: Promise<Tensors>): Promise<Tensors>;
 }
 
 /** One line of metrics.jsonl, less its virtual time. */

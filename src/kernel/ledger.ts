@@ -62,7 +62,7 @@ export class Ledger {
     const { timeNs, rows, pending } = this.entries.shift()!;
     for (const row of rows) this.publish({ timeNs, ...row });
     if (pending === undefined) return;
-    const tensors = await pending.result;
+    const tensors = await (this.engine.wait?.(pending.result) ?? pending.result);
     for (const { output, ...row } of pending.rows) {
       this.publish({ timeNs, ...row, value: tensors[output]![row.worker ?? 0]! });
     }

@@ -194,7 +194,8 @@ class Run {
 
   /** The result of a computation, checked: a parameter that is not finite ends the run as diverged. */
   private async finite(result: Promise<Tensors>, message: Message, name: string): Promise<Tensors> {
-    const tensors = await result;
+    const { engine } = this.simulation;
+    const tensors = await (engine.wait?.(result) ?? result);
     for (const [output, values] of Object.entries(tensors)) {
       if (!allFinite(values)) {
         const count = message.facts['step'] ?? message.facts['version'];

@@ -43,6 +43,7 @@ export function bindTasks(context: TaskContext): Engine {
     ...measureTasks(context),
   };
   return {
+    wait: (result) => runner.wait(result),
     run: ({ task, inputs }) => {
       const bound = tasks[task];
       if (bound === undefined) throw new Error(`no computation is named ${task}`);
