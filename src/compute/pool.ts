@@ -50,13 +50,13 @@ export class Pool {
 
   /** Runs what is queued by `evaluate`, on this thread, until `result` is there or nothing is queued. */
   async help(result: Promise<unknown>, evaluate: (program: Program, feeds: Feeds) => Promise<Result>): Promise<void> {
-    let settled = false;
+    const awaited = { settled: false };
     const settle = (): void => {
-      settled = true;
+      awaited.settled = true;
     };
     result.then(settle, settle);
     await Promise.resolve(); // A result that is there already says so now.
-    while (!settled) {
+    while (!awaited.settled) {
       const task = this.queue.shift();
       if (task === undefined) return;
       const own = evaluate(task.program, task.feeds);
