@@ -10,7 +10,7 @@ import { findPeers } from './peers.mjs';
 import { quadraticStepsPerSecond } from './quadratic.mjs';
 
 const rounds = 7;
-const iterations = 60;
+const iterations = 150;
 
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 const progress = (text) => process.stderr.write(`${text}\n`);

@@ -1,7 +1,7 @@
 /** The whole simulator at work: actors, kernel, sampling, event digest and gradients of four synchronous workers. */
 import { defineScenario, prepare } from '../dist/src/index.js';
 
-const warmup = 30;
+const warmup = 60;
 
 function scenario(iterations) {
   return defineScenario({

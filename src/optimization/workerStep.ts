@@ -7,7 +7,7 @@
  *     z <- z + v
  */
 import * as tf from '@tensorflow/tfjs';
-import { unpack } from '../compute/layout.js';
+import { pack, unpack } from '../compute/layout.js';
 import type { InputSpec, TensorFunction } from '../compute/tensorFunction.js';
 import { penaltyGradient, type Penalty } from './penalty.js';
 
@@ -46,7 +46,7 @@ export function workerStep(step: WorkerStep): TensorFunction {
         return gradient === 'mean' ? losses.mean() : losses.sum();
       };
       const { value, grads } = tf.valueAndGrads(batchLoss)(unpack(y, layout));
-      const lossGradient = tf.concat(grads.map((part) => part.flatten()));
+      const lossGradient = pack(grads, layout);
       const force = penaltyGradient(penalty, u!.sub(y).expandDims<tf.Tensor2D>(0)).flatten().div(lambda);
       const delta = lossGradient.add(y.mul(regularization)).sub(force);
       const nextV = v!.mul(momentum).sub(delta.mul(sigma!));

@@ -145,7 +145,11 @@ function describeStart({ tables }: Scenario, assembly: Assembly): RunStart {
     scenario: encodeScenario({ settings, tables }),
     seed: settings.seed,
     engine: fingerprint,
-    parameters: { count: layout.count, layout: layout.parameters },
+    parameters: {
+      count: layout.count,
+      // As files have it: where a parameter begins, and its shape.
+      layout: layout.parameters.map(({ name, shape, offset }) => ({ name, shape, offset })),
+    },
     sets: Object.fromEntries(sets),
     skew: skewOf(assignment, labels),
     assignment,

@@ -2,7 +2,7 @@
 import type { ConsensusState } from '../../actors/consensus.js';
 import { consensusName, workerName } from '../../actors/names.js';
 import type { WorkerState } from '../../actors/worker.js';
-import type { Layout } from '../compute/layout.js';
+import { placesOf, type Layout } from '../compute/layout.js';
 import { sizeOf } from '../compute/table.js';
 import { BadInput } from '../conditions.js';
 import type { Model } from '../learning/model.js';
@@ -55,32 +55,33 @@ export function nameTensors({ u, z, v }: RunState, layout: Layout): NamedTensors
       [`v${worker}`, v[worker]!],
     ]),
   ];
+  const places = layout.parameters.map(placesOf);
   return Object.fromEntries(
     vectors.flatMap(([prefix, flat]) =>
-      layout.parameters.map(({ name, shape, offset }): [string, NamedTensor] => [
+      layout.parameters.map(({ name, shape, offset }, index): [string, NamedTensor] => [
         `${prefix}/${name}`,
-        { shape, values: flat.subarray(offset, offset + sizeOf(shape)) },
+        { shape, values: Float32Array.from(places[index]!, (place) => flat[offset + place]!) },
       ]),
     ),
   );
 }
 
 /** First values: uniform in +-1/sqrt(fanIn), parameter after parameter, from one stream. */
-export function drawStart({ parameters }: Model, { count }: Layout, stream: Stream): Float32Array {
-  const start = new Float32Array(count);
-  let offset = 0;
-  for (const { shape, fanIn } of parameters) {
+export function drawStart({ parameters }: Model, layout: Layout, stream: Stream): Float32Array {
+  const start = new Float32Array(layout.count);
+  parameters.forEach(({ fanIn }, index) => {
     const bound = 1 / Math.sqrt(fanIn);
-    for (const end = offset + sizeOf(shape); offset < end; offset += 1)
-      start[offset] = (2 * stream.double() - 1) * bound;
-  }
+    const parameter = layout.parameters[index]!;
+    for (const place of placesOf(parameter)) start[parameter.offset + place] = (2 * stream.double() - 1) * bound;
+  });
   return start;
 }
 
 /** u as `tensors` of `file` hold it, under `u/<layer>/<name>` or `<layer>/<name>`. */
 export function readStart(tensors: NamedTensors, layout: Layout, file: string): Float32Array {
   const start = new Float32Array(layout.count);
-  for (const { name, shape, offset } of layout.parameters) {
+  for (const parameter of layout.parameters) {
+    const { name, shape, offset } = parameter;
     const tensor = tensors[`u/${name}`] ?? tensors[name];
     if (tensor?.shape.join() !== shape.join()) {
       const found = tensor === undefined ? 'has no such tensor' : `has it with the shape [${tensor.shape.join(', ')}]`;
@@ -89,7 +90,9 @@ export function readStart(tensors: NamedTensors, layout: Layout, file: string): 
         remedy: 'give a file written by a run of the same model, such as final.safetensors',
       });
     }
-    start.set(tensor.values, offset);
+    placesOf(parameter).forEach((place, index) => {
+      start[offset + place] = tensor.values[index]!;
+    });
   }
   return start;
 }

@@ -184,12 +184,12 @@ describe('tracing', () => {
         "ReduceMean": 1,
         "ReduceSum": 6,
         "Relu": 5,
-        "Reshape": 29,
+        "Reshape": 24,
         "ScatterElements": 1,
         "Slice": 13,
         "Sub": 5,
         "Sum": 1,
-        "Transpose": 16,
+        "Transpose": 13,
         "Where": 15,
       }
     `);

@@ -9,6 +9,7 @@ import { models } from '../../src/learning/models.js';
 import { methods } from '../../src/optimization/methods.js';
 import { defineScenario } from '../../src/scenario/scenario.js';
 import { prepare } from '../../src/scenario/simulate.js';
+import { nameTensors, readStart } from '../../src/scenario/state.js';
 
 const workers = 4;
 const moves = 12;
@@ -53,7 +54,7 @@ describe('Algorithm 1 as a textbook loop over the same compiled functions', () =
       },
     );
     let u: Float32Array = new Float32Array(layout.count);
-    for (const { name, offset } of layout.parameters) u.set(run.start.initial[`u/${name}`]!.values, offset);
+    u = readStart(run.start.initial, layout, 'initial.safetensors');
     const z = Array.from({ length: workers }, () => u);
     const v = Array.from({ length: workers }, (): Float32Array => new Float32Array(layout.count));
     for (let t = 1; t <= moves; t += 1) {
@@ -75,20 +76,12 @@ describe('Algorithm 1 as a textbook loop over the same compiled functions', () =
       }
     }
 
-    const bits = (prefix: string, flat: Float32Array): void => {
-      for (const { name, offset } of layout.parameters) {
-        const { values } = final.tensors[`${prefix}/${name}`]!;
-        expect(
-          Buffer.from(values.slice().buffer).equals(Buffer.from(flat.slice(offset, offset + values.length).buffer)),
-        ).toBe(true);
-      }
-    };
-    bits('u', u);
-    z.forEach((zj, j) => {
-      bits(`z${j}`, zj);
-    });
-    v.forEach((vj, j) => {
-      bits(`v${j}`, vj);
-    });
+    const expected = nameTensors({ u, z, v }, layout);
+    expect(Object.keys(expected)).toEqual(Object.keys(final.tensors));
+    for (const [name, { values }] of Object.entries(expected)) {
+      expect(Buffer.from(final.tensors[name]!.values.slice().buffer).equals(Buffer.from(values.buffer)), name).toBe(
+        true,
+      );
+    }
   });
 });
