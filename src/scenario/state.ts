@@ -3,7 +3,6 @@ import type { ConsensusState } from '../../actors/consensus.js';
 import { consensusName, workerName } from '../../actors/names.js';
 import type { WorkerState } from '../../actors/worker.js';
 import { placesOf, type Layout } from '../compute/layout.js';
-import { sizeOf } from '../compute/table.js';
 import { BadInput } from '../conditions.js';
 import type { Model } from '../learning/model.js';
 import type { Stream } from '../kernel/streams.js';
