@@ -5,6 +5,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Manifest } from '../../src/record/manifest.js';
 
+// Plain text wherever the tests run: a CI variable would turn colours on.
+const env = { ...process.env, NO_COLOR: '1' };
+
 const program = join(import.meta.dirname, '../../bin/straggler.mjs');
 
 export interface Ended {
@@ -15,13 +18,13 @@ export interface Ended {
 
 /** Runs `straggler ...args` to its end in the folder `cwd`. */
 export function straggler(cwd: string, ...args: string[]): Ended {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], { cwd, encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], { cwd, env, encoding: 'utf8' });
   return { status, stdout, stderr };
 }
 
 /** Starts `straggler ...args`; `ended` resolves with its exit status. */
 export function start(cwd: string, ...args: string[]): { process: ChildProcess; ended: Promise<number | null> } {
-  const child = spawn(process.execPath, [program, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [program, ...args], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
   child.stdout.resume();
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
   return { process: child, ended };
