@@ -13,7 +13,7 @@ type Result = Record<string, Float32Array>;
 
 export class OnnxRunner implements Runner {
   private readonly programs = new Map<TensorFunction, Map<string, Program>>();
-  private readonly inline = new Map<Program, InlineSession>();
+  private readonly inline = new Map<Program, Promise<Session>>();
   private pool: Pool | undefined;
 
   constructor(
@@ -51,34 +51,9 @@ export class OnnxRunner implements Runner {
     return program;
   }
 
-  private runInline(program: Program, feeds: Feeds): Promise<Result> {
+  private async runInline(program: Program, feeds: Feeds): Promise<Result> {
     let session = this.inline.get(program);
-    if (session === undefined) {
-      session = new InlineSession(Session.open(program, this.options.device), this.tables);
-      this.inline.set(program, session);
-    }
-    return session.run(feeds);
-  }
-}
-
-/** A session on this thread: calls take turns, because they share its arrays. */
-class InlineSession {
-  private last: Promise<unknown>;
-
-  constructor(
-    private readonly session: Promise<Session>,
-    private readonly tables: Tables,
-  ) {
-    this.last = session;
-  }
-
-  run(feeds: Feeds): Promise<Result> {
-    const turn = this.last.then(() => this.evaluate(feeds));
-    this.last = turn.catch(() => undefined);
-    return turn;
-  }
-
-  private async evaluate(feeds: Feeds): Promise<Result> {
-    return (await this.session).evaluate(feeds, this.tables);
+    if (session === undefined) this.inline.set(program, (session = Session.open(program, this.options.device)));
+    return (await session).evaluate(feeds, this.tables);
   }
 }

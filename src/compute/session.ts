@@ -24,6 +24,7 @@ export class Session {
   readonly outputs: Readonly<Record<string, Float32Array>>;
   private readonly feeds: Record<string, ort.Tensor> = {};
   private readonly fetches: Record<string, ort.Tensor> = {};
+  private last: Promise<unknown> = Promise.resolve();
 
   private constructor(
     private readonly session: ort.InferenceSession,
@@ -53,8 +54,15 @@ export class Session {
     await this.session.run(this.feeds, this.fetches);
   }
 
-  /** Evaluates `feeds`. Calls must take turns. Results that are worth it lie in shared memory. */
-  async evaluate(feeds: Feeds, tables: Tables): Promise<Record<string, Float32Array>> {
+  /** Evaluates `feeds`. Results that are worth it lie in shared memory. */
+  evaluate(feeds: Feeds, tables: Tables): Promise<Record<string, Float32Array>> {
+    // Calls take turns, because they share the arrays.
+    const turn = this.last.then(() => this.evaluateNow(feeds, tables));
+    this.last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  private async evaluateNow(feeds: Feeds, tables: Tables): Promise<Record<string, Float32Array>> {
     for (const [name, target] of Object.entries(this.inputs)) writeFeed(target, feeds[name]!, tables);
     await this.run();
     return Object.fromEntries(Object.entries(this.outputs).map(([name, values]) => [name, copyOf(values)]));

@@ -13,23 +13,14 @@ export interface Job {
 }
 
 const { tables } = workerData as { tables: Tables };
-const sessions = new Map<number, Session>();
+const sessions = new Map<number, Promise<Session>>();
 
-// Jobs take turns: they share the arrays of a session.
-let last: Promise<unknown> = Promise.resolve();
-
-export default function run(job: Job): Promise<Record<string, Float32Array>> {
-  const turn = last.then(() => evaluate(job));
-  last = turn.catch(() => undefined);
-  return turn;
-}
-
-async function evaluate({ key, device, executable, feeds }: Job): Promise<Record<string, Float32Array>> {
+export default async function run({ key, device, executable, feeds }: Job): Promise<Record<string, Float32Array>> {
   let session = sessions.get(key);
   if (session === undefined) {
     // ONNX Runtime does not read shared memory.
-    session = await Session.open({ ...executable, bytes: executable.bytes.slice() }, device);
+    session = Session.open({ ...executable, bytes: executable.bytes.slice() }, device);
     sessions.set(key, session);
   }
-  return session.evaluate(feeds, tables);
+  return (await session).evaluate(feeds, tables);
 }

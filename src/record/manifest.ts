@@ -1,8 +1,8 @@
 /** manifest.json: what a run was, and how it ended. */
-import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BadInput } from '../conditions.js';
+import { digestOf } from '../kernel/digest.js';
 
 export interface Digests {
   /** SHA-256 of the bytes of events.jsonl, whether or not it was written. */
@@ -56,5 +56,5 @@ export function readManifest(run: string): Manifest {
 /** SHA-256 of a file of `run`, in hexadecimal; undefined where it was not written. */
 export function digestOfFile(run: string, name: string): string | undefined {
   const file = join(run, name);
-  return existsSync(file) ? createHash('sha256').update(readFileSync(file)).digest('hex') : undefined;
+  return existsSync(file) ? digestOf(readFileSync(file)) : undefined;
 }
