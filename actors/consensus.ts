@@ -1,8 +1,8 @@
 /**
- * The consensus node: holds u and the newest copy of every worker. When `quorum` distinct workers have
+ * The consensus node: holds u and the newest message of every worker. When `quorum` distinct workers have
  * arrived since the last move, u moves in zero virtual time, and just those workers get the reply.
  */
-import type { Behaviour, Effect, Facts, Message, Transition } from '../src/kernel/effects.js';
+import type { Behaviour, Effect, Facts, Message, Tensors, Transition } from '../src/kernel/effects.js';
 import { workerName } from './names.js';
 
 export interface ConsensusOptions {
@@ -10,10 +10,16 @@ export interface ConsensusOptions {
   readonly workers: number;
   /** u^0 = z_j^0, `[P]`. Until its first copy arrives a worker counts with z_j^0, which all nodes know. */
   readonly start: Float32Array;
+  /** Whether u has a velocity, which begins at zero. */
+  readonly momentum: boolean;
   /** Distinct workers that must arrive before a move, 1 ... M. */
   readonly quorum: number;
   /** Whether a move uses every worker's newest copy, or only those that arrived since the last move. */
   readonly combine: 'latest' | 'arrived';
+  /** What those that arrived get: the u that has just moved, the one before, or nothing, where they asked before. */
+  readonly handsOut: 'moved' | 'unmoved' | 'nothing';
+  /** How many samples each worker has. */
+  readonly weights: readonly number[];
   /** Whether workers must be told how far the slowest is. */
   readonly staleness: boolean;
   /** tau of the move that forms `version`, from 1. */
@@ -29,8 +35,10 @@ interface Arrival {
 
 export interface ConsensusState {
   readonly u: Float32Array;
+  /** The velocity of u, where it has one. */
+  readonly v: Float32Array | undefined;
   readonly version: number;
-  /** The newest delivered copy of every worker. */
+  /** The newest delivered copy, or update, of every worker. */
   readonly copies: readonly Float32Array[];
   /** Arrivals since the last move, in order. */
   readonly arrived: readonly Arrival[];
@@ -39,11 +47,12 @@ export interface ConsensusState {
 }
 
 export function consensus(options: ConsensusOptions): Behaviour<ConsensusState> {
-  const { workers, start, quorum } = options;
+  const { workers, start, momentum, quorum } = options;
   return {
     init: () => ({
       state: {
         u: start,
+        v: momentum ? new Float32Array(start.length) : undefined,
         version: 0,
         copies: Array.from({ length: workers }, () => start),
         arrived: [],
@@ -58,7 +67,9 @@ export function consensus(options: ConsensusOptions): Behaviour<ConsensusState> 
         case 'progress':
           return tellSlowest(options, state, message.facts);
         case 'move':
-          return move(state, message);
+          return move(options, state, message);
+        case 'request':
+          return answer(state, message.facts);
         default:
           throw new Error(`the consensus node does not understand ${message.kind}`);
       }
@@ -85,37 +96,56 @@ function deliver(
   return { state: told.state, effects: [...told.effects, startMove(options, told.state)] };
 }
 
-function startMove({ combine, stepSize }: ConsensusOptions, { u, version, copies, arrived }: ConsensusState): Effect {
+function startMove(options: ConsensusOptions, { u, v, version, copies, arrived }: ConsensusState): Effect {
+  const { combine, stepSize, weights } = options;
   const next = version + 1;
   // Sums over workers run in worker order, whatever order the copies came in.
-  const z = combine === 'latest' ? copies : inWorkerOrder(arrived).map(({ worker }) => copies[worker]!);
+  const members = combine === 'latest' ? undefined : inWorkerOrder(arrived).map(({ worker }) => worker);
+  const inputs = {
+    u,
+    ...(v === undefined ? {} : { v }),
+    z: members === undefined ? copies : members.map((worker) => copies[worker]!),
+    weights: Float32Array.from(members === undefined ? weights : members.map((worker) => weights[worker]!)),
+    tau: Float32Array.of(stepSize(next)),
+  };
   const facts = { version: next, from: arrived.map(({ worker, step }) => [worker, step]) };
   return {
     effect: 'compute',
-    computation: { task: 'consensusMove', inputs: { u, z, tau: Float32Array.of(stepSize(next)) } },
+    computation: { task: 'consensusMove', inputs },
     durationNs: 'instant',
     reply: { kind: 'move', facts },
   };
 }
 
-/** u has moved: those that arrived get it. */
-function move(before: ConsensusState, { facts, tensors }: Message): Transition<ConsensusState> {
+/** u has moved: those that arrived get it, or what the method hands out instead. */
+function move(
+  { handsOut }: ConsensusOptions,
+  before: ConsensusState,
+  { facts, tensors }: Message,
+): Transition<ConsensusState> {
   const version = facts['version'] as number;
-  const u = tensors!['u']!;
+  const { u, v = before.v, handed = u, truncations } = tensors as Partial<Tensors> & { u: Float32Array };
   const arrived = inWorkerOrder(before.arrived);
-  const replies = arrived.map(({ worker }): Effect => {
-    return {
-      effect: 'send',
-      to: workerName(worker),
-      message: { kind: 'reply', facts: { worker, version }, tensors: { u } },
-    };
-  });
+  const replies = arrived.map(({ worker }) =>
+    handsOut === 'unmoved' ? reply(worker, before.version, before.u) : reply(worker, version, handed),
+  );
   const staleness = arrived.map((arrival) => [arrival.worker, before.version - arrival.version]);
-  const observation = { kind: 'move', facts: { version, staleness }, tensors: { u } };
+  const shown = { u, ...(truncations === undefined ? {} : { truncations }) };
+  const observation = { kind: 'move', facts: { version, staleness }, tensors: shown };
   return {
-    state: { ...before, u, version, arrived: [] },
-    effects: [...replies, { effect: 'observe', observation }],
+    state: { ...before, u, v, version, arrived: [] },
+    effects: [...(handsOut === 'nothing' ? [] : replies), { effect: 'observe', observation }],
   };
+}
+
+/** A worker asks for u. */
+function answer(state: ConsensusState, facts: Facts): Transition<ConsensusState> {
+  return { state, effects: [reply(facts['worker'] as number, state.version, state.u)] };
+}
+
+function reply(worker: number, version: number, u: Float32Array): Effect {
+  const message = { kind: 'reply', facts: { worker, version }, tensors: { u } };
+  return { effect: 'send', to: workerName(worker), message };
 }
 
 /** Notes how far a worker is; when the slowest has gained, and workers must know, tells them. */

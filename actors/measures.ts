@@ -12,7 +12,13 @@ export type MeasureRow = {
   readonly description: string;
   readonly perWorker: boolean;
 } & (
-  | { readonly from: 'evaluated'; readonly task: MeasureTask; readonly output: string }
+  | {
+      readonly from: 'evaluated';
+      readonly task: MeasureTask;
+      readonly output: string;
+      /** Whether it is about the coupling of u and z_j, which not every method has. */
+      readonly couples: boolean;
+    }
   | {
       readonly from: 'observed';
       /** One value a worker, or one in all; undefined where it is not defined yet. */
@@ -21,26 +27,27 @@ export type MeasureRow = {
   | { readonly from: 'moves' }
 );
 
-const evaluated = (task: MeasureTask, output: string, description: string, perWorker = false): MeasureRow => ({
-  from: 'evaluated',
-  task,
-  output,
-  description,
-  perWorker,
-});
+const evaluated = (
+  task: MeasureTask,
+  output: string,
+  description: string,
+  { perWorker = false, couples = false } = {},
+): MeasureRow => ({ from: 'evaluated', task, output, description, perWorker, couples });
 
 export const measures = {
-  gap: evaluated('coupling', 'gap', '||u - z_j||, per worker', true),
+  gap: evaluated('coupling', 'gap', '||u - z_j||, per worker', { perWorker: true }),
   gap_max: evaluated('coupling', 'gapMax', 'the largest ||u - z_j||'),
   gap_mean: evaluated('coupling', 'gapMean', 'the mean of ||u - z_j|| over workers'),
-  penalty_force: evaluated('coupling', 'force', '||(1/M) sum_j (1/lambda) grad phihat(u - z_j)||'),
+  penalty_force: evaluated('coupling', 'force', '||(1/M) sum_j (1/lambda) grad phihat(u - z_j)||', { couples: true }),
   objective: evaluated('evaluateTrain', 'objective', 'summed loss at u over the training set, plus (nu/2)||u||^2'),
   train_loss: evaluated('evaluateTrain', 'loss', 'summed loss at u over the training set'),
   train_error: evaluated('evaluateTrain', 'error', 'share of the training set that u classifies wrongly'),
   test_loss: evaluated('evaluateTest', 'loss', 'summed loss at u over the test set'),
   test_error: evaluated('evaluateTest', 'error', 'share of the test set that u classifies wrongly'),
-  splitting_objective: evaluated('splitting', 'value', 'F(u, z) = sum_j f_j(z_j) + (1/lambda) phihat(u - z_j)'),
-  optimality_gap: evaluated('optimality', 'value', 'F(u, z) less its minimum (synthetic problems)'),
+  splitting_objective: evaluated('splitting', 'value', 'F(u, z) = sum_j f_j(z_j) + (1/lambda) phihat(u - z_j)', {
+    couples: true,
+  }),
+  optimality_gap: evaluated('optimality', 'value', 'F(u, z) less its minimum (synthetic problems)', { couples: true }),
   minibatch_loss: {
     from: 'observed',
     description: 'mean loss of the batch of the last completed step, per worker',
@@ -51,6 +58,12 @@ export const measures = {
     from: 'moves',
     description: 'version of u before the move less the version that the applied copy used, at every move',
     perWorker: true,
+  },
+  truncations: {
+    from: 'observed',
+    description: 'steps and moves shortened, and copies pulled back, to stay in the domain of the potential, so far',
+    perWorker: false,
+    read: ({ truncations }) => [truncations],
   },
   busy_fraction: {
     from: 'observed',

@@ -21,7 +21,8 @@ export function monitor(options: MonitorOptions): Behaviour<MonitorState> {
   return {
     init: (context) => {
       const view: WorkerView = { z: start, loss: undefined, busyNs: 0, startedNs: undefined, endsNs: 0 };
-      const state = { u: start, version: 0, workers: Array.from({ length: workers }, () => view), changed: false };
+      const views = Array.from({ length: workers }, () => view);
+      const state = { u: start, version: 0, workers: views, truncations: 0, changed: false };
       return measure(options, state, context);
     },
     receive: (state, message, context) => {
@@ -39,7 +40,10 @@ export function monitor(options: MonitorOptions): Behaviour<MonitorState> {
 
 /** The state with what an observation shows. */
 function see(state: MonitorState, { kind, facts, tensors }: Message, { timeNs }: Context): MonitorState {
-  if (kind === 'move') return { ...state, u: tensors!['u']!, version: facts['version'] as number, changed: true };
+  const truncations = state.truncations + (tensors?.['truncations']?.[0] ?? 0);
+  if (kind === 'move') {
+    return { ...state, u: tensors!['u']!, version: facts['version'] as number, truncations, changed: true };
+  }
   const worker = facts['worker'] as number;
   const view = state.workers[worker]!;
   switch (kind) {
@@ -50,7 +54,7 @@ function see(state: MonitorState, { kind, facts, tensors }: Message, { timeNs }:
     case 'step': {
       const busyNs = view.busyNs + timeNs - view.startedNs!;
       const stepped = { ...view, z: tensors!['z']!, loss: tensors!['loss']![0]!, busyNs, startedNs: undefined };
-      return { ...state, workers: state.workers.with(worker, stepped), changed: true };
+      return { ...state, workers: state.workers.with(worker, stepped), truncations, changed: true };
     }
     default:
       throw new Error(`the monitor does not understand ${kind}`);

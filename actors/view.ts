@@ -16,6 +16,8 @@ export interface MonitorState {
   readonly u: Float32Array;
   readonly version: number;
   readonly workers: readonly WorkerView[];
+  /** Steps and moves that were shortened, and copies that were pulled back, to stay in the potential's domain. */
+  readonly truncations: number;
   /** Whether anything has changed since the last measurement. */
   readonly changed: boolean;
 }

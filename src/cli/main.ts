@@ -22,6 +22,7 @@ const program = new Command('straggler')
 Examples:
   straggler run scenarios/mnist-sync.yaml
   straggler run scenarios/mnist-async.yaml --seed 8 --set algorithm.lambda=0.05 --set network.latency=5ms
+  straggler sweep table1.yaml --jobs 2
   straggler verify runs/mnist-sync-7
 
 Exit status: 0 done, 1 a bug, 2 bad scenario or arguments, 3 diverged or failed (the run directory is kept),
@@ -47,6 +48,36 @@ program
   });
 
 program
+  .command('sweep')
+  .description('run points times seeds, skip what is done, and tabulate what they found')
+  .argument('<sweep>', 'a YAML file: a base scenario, points with their overrides, and seeds')
+  .option('--jobs <number>', 'how many run at once, each in a process of its own (default: the cores)', positive)
+  .option('--out <directory>', 'directory of the runs (default: runs/<name>); one that is there is continued')
+  .option('--quiet', 'no progress; the table alone')
+  .addHelpText(
+    'after',
+    `
+A sweep file, for example table1.yaml:
+  scenario: mnist-sync            # a path relative to this file, or a shipped scenario
+  set: { stop.iterations: 3000 }  # overrides of every point, as for --set; null deletes
+  seeds: [1, 2, 3]                # default: the scenario's own, once
+  points:                         # each may have a scenario and seeds of its own, too
+    - { name: weak, set: { algorithm.lambda: 1 } }
+    - { name: strong, set: { algorithm.lambda: 0.01 } }
+
+Everything is checked before anything runs. Each run is a run directory, runs/table1/weak-1 and so on. The same command
+goes on after an interruption, and only tabulates when all is done: a run that diverged is done, one that failed is run
+again. The table has the mean of each final value over the seeds that completed, with its 95% Student-t interval;
+summary.json has every value.
+
+Exit status: that of the first run that failed, else 0; 2 bad sweep or arguments, 130 or 143 interrupted.`,
+  )
+  .action(async (sweep: string, options: import('./sweep.js').SweepCommandOptions) => {
+    const { sweepCommand } = await import('./sweep.js');
+    process.exitCode = await sweepCommand(sweep, options);
+  });
+
+program
   .command('verify')
   .description('run a run directory again and compare the digests')
   .argument('<run>', 'a run directory')
@@ -69,9 +100,19 @@ function wholeNumber(text: string): number {
   throw new InvalidArgumentError('Expected a whole number of at least 0.');
 }
 
+function positive(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value > 0) return value;
+  throw new InvalidArgumentError('Expected a whole number of at least 1.');
+}
+
 function collect(value: string, all: string[] = []): string[] {
   return [...all, value];
 }
+
+// A run that a sweep started ends with the sweep, however that ended; the channel alone keeps no process alive.
+process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+process.channel?.unref();
 
 tolerateClosedPipes();
 try {

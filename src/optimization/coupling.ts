@@ -1,14 +1,16 @@
 /** What the monitor measures of u and the z_j together. */
-import type * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs';
 import type { TensorFunction } from '../compute/tensorFunction.js';
-import { penaltyGradient, penaltyValue, type Penalty } from './penalty.js';
+import type { Coupling } from './method.js';
+import { countOutside, isBounded, penaltyGradient, penaltyValue, pullInside, type Penalty } from './penalty.js';
 
 /**
  * Takes `u` `[P]` and `z` `[M, P]`; gives `gap` `[M]` (||u - z_j||), `gapMax`, `gapMean`,
  * `force` = ||(1/M) sum_j (1/lambda) grad phihat(u - z_j)||, `penalty` = (1/lambda) sum_j phihat(u - z_j) and
- * `norms` = sum_j ||z_j||^2, each `[1]`.
+ * `norms` = sum_j ||z_j||^2, each `[1]`. Where u has moved out of the domain around some z_j, `penalty` is Infinity, and
+ * the force is that of the pulled copy, as in the next move.
  */
-export function coupling(penalty: Penalty, lambda: number): TensorFunction {
+export function couplingMeasures({ penalty, lambda }: Coupling): TensorFunction {
   const { count } = penalty.layout;
   return {
     name: 'coupling',
@@ -16,15 +18,23 @@ export function coupling(penalty: Penalty, lambda: number): TensorFunction {
     evaluate: ({ u, z }) => {
       const differences = u!.expandDims<tf.Tensor2D>(0).sub<tf.Tensor2D>(z!);
       const gap = differences.square().sum(1).sqrt();
-      const meanForce = penaltyGradient(penalty, differences).mean(0).div(lambda);
+      const inside = isBounded(penalty) ? pullInside(penalty, differences).differences : differences;
+      const meanForce = penaltyGradient(penalty, inside).mean(0).div(lambda);
       return {
         gap,
         gapMax: gap.max().reshape([1]),
         gapMean: gap.mean().reshape([1]),
         force: meanForce.square().sum().sqrt().reshape([1]),
-        penalty: penaltyValue(penalty, differences).sum().div(lambda).reshape([1]),
+        penalty: totalPenalty(penalty, differences).div(lambda),
         norms: z!.square().sum().reshape([1]),
       };
     },
   };
+}
+
+/** sum_j phihat of the rows `[1]`; Infinity where one lies outside the domain. */
+function totalPenalty(penalty: Penalty, differences: tf.Tensor2D): tf.Tensor {
+  const value = penaltyValue(penalty, differences).sum().reshape([1]);
+  if (!isBounded(penalty)) return value;
+  return tf.where(countOutside(penalty, differences).greater(0), tf.fill([1], Infinity), value);
 }

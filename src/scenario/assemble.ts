@@ -22,7 +22,8 @@ import { partitions } from '../learning/partitions.js';
 import { checkBatchSize, sampler } from '../learning/sampling.js';
 import { star } from '../network/star.js';
 import { stepTimes } from '../network/stepTime.js';
-import { methods } from '../optimization/methods.js';
+import type { Rules } from '../optimization/method.js';
+import { potentials } from '../optimization/potentials.js';
 import { decodeSafetensors } from '../record/safetensors.js';
 import type { Scenario } from './scenario.js';
 import { distributions, type Delay, type ModelSettings, type Settings } from './schema.js';
@@ -37,6 +38,7 @@ export interface Assembly {
   readonly layout: Layout;
   readonly dataset: Dataset;
   readonly assignment: Assignment;
+  readonly rules: Rules;
   /** u^0 = z_j^0, `[P]`. */
   readonly start: Float32Array;
   readonly fingerprint: Fingerprint;
@@ -50,15 +52,17 @@ export async function assemble(scenario: Scenario): Promise<Assembly> {
   const settings = complete(scenario.settings, dataset);
   const assignment = assign({ ...scenario, settings }, dataset, streams);
   const learner = buildLearner({ ...scenario, settings }, dataset);
-  const chosen = measured(settings, dataset);
+  const rules = rulesOf(scenario, learner);
+  const chosen = measured(settings, dataset, rules);
   const start = findStart(scenario, learner, streams);
   const lossScales = lossScalesOf(settings, assignment);
+  const { regularization } = settings.algorithm;
   // Found before the run, which is too late for bad input.
   const minimum = chosen.includes('optimality_gap')
-    ? findMinimum({ dataset, assignment, algorithm: settings.algorithm, lossScales })
+    ? findMinimum({ dataset, assignment, coupling: rules.coupling!, regularization, lossScales })
     : undefined;
   const runner = await openRunner(settings.engine, tablesOf(dataset));
-  const parts = { settings, streams, dataset, assignment, learner, runner, start, chosen, lossScales, minimum };
+  const parts = { settings, streams, dataset, assignment, learner, rules, runner, start, chosen, lossScales, minimum };
   const simulation = cast(parts);
   try {
     await tryStep(simulation.engine, { settings, assignment, start });
@@ -72,6 +76,7 @@ export async function assemble(scenario: Scenario): Promise<Assembly> {
     layout: learner.layout,
     dataset,
     assignment,
+    rules,
     start,
     fingerprint: runner.fingerprint,
     close: () => runner.close(),
@@ -140,8 +145,20 @@ function buildLearner({ settings, tables }: Scenario, dataset: Dataset): Learner
   return { model, layout: layoutOf(model.parameters), loss, batch: { inputs: spec(inputs), targets: spec(targets) } };
 }
 
-/** The measures to take; throws BadInput where the data cannot give one. */
-function measured({ monitor: { measures: chosen }, stop, model }: Settings, dataset: Dataset): MeasureName[] {
+/** The rules of the chosen method. */
+function rulesOf({ settings: { algorithm }, tables }: Scenario, learner: Learner): Rules {
+  return tables.methods[algorithm.method].rules(algorithm as never, {
+    ...learner,
+    sampleLosses: sampleLosses(learner),
+  });
+}
+
+/** The measures to take; throws BadInput where the data or the method cannot give one. */
+function measured(
+  { monitor: { measures: chosen }, stop, model, algorithm }: Settings,
+  dataset: Dataset,
+  { coupling }: Rules,
+): MeasureName[] {
   const all = [...new Set([...chosen, ...(stop.target === undefined ? [] : [stop.target.measure])])];
   const refuse = (name: MeasureName, needs: string): never => {
     const index = chosen.indexOf(name);
@@ -154,8 +171,14 @@ function measured({ monitor: { measures: chosen }, stop, model }: Settings, data
     if (row.from !== 'evaluated') continue;
     if (row.task === 'evaluateTest' && dataset.test === undefined) refuse(name, 'a test set, and the data has none');
     if (row.output === 'error' && !dataset.classification) refuse(name, 'classes, and the data has values');
+    if (row.couples && coupling === undefined) {
+      refuse(name, `a method that couples u and z_j, which ${algorithm.method} with these keys does not`);
+    }
     if (row.task === 'optimality' && (dataset.convex === undefined || modelKind !== 'vector')) {
       refuse(name, 'a problem whose minimum is known: quadratic or logistic with the model vector');
+    }
+    if (row.task === 'optimality' && coupling!.penalty.potential !== potentials.quad.build()) {
+      refuse(name, 'the potential quad, for which the minimum is known');
     }
   }
   return all;
@@ -184,6 +207,7 @@ interface Parts {
   readonly dataset: Dataset;
   readonly assignment: Assignment;
   readonly learner: Learner;
+  readonly rules: Rules;
   readonly runner: Runner;
   readonly start: Float32Array;
   readonly chosen: readonly MeasureName[];
@@ -193,19 +217,19 @@ interface Parts {
 
 /** Gives every actor its part. */
 function cast(parts: Parts): Assembly['simulation'] {
-  const { settings, streams, dataset, assignment, learner, runner, start, chosen, lossScales, minimum } = parts;
+  const { settings, streams, dataset, assignment, learner, rules, runner, start, chosen, lossScales, minimum } = parts;
   const { algorithm, workers, data, network } = settings;
-  const rules = methods[algorithm.method].rules(algorithm, { ...learner, sampleLosses: sampleLosses(learner) });
-  const stalenessMax = algorithm.staleness.max === 'unbounded' ? undefined : algorithm.staleness.max;
+  const { quorum, combine, localSteps, overlap, stalenessMax, sends, handsOut, split } = rules.exchange;
   const stepNs = stepTimes(drawOf(network.stepTime), network.stragglers);
   const cluster = assignment.map((indices, index) => ({
     name: workerName(index),
     behaviour: worker({
       worker: index,
       start,
-      localSteps: algorithm.localSteps,
-      // Jacobi is overlap in the synchronous case: z^t is sent and the step with u^t starts at once.
-      overlap: algorithm.overlap || algorithm.coupling === 'jacobi',
+      localSteps,
+      overlap,
+      sends,
+      split,
       stalenessMax,
       sampling: sampler({ sampling: data.sampling, batchSize: data.batchSize!, indices }) as never,
       stepNs: stepNs(index),
@@ -217,8 +241,11 @@ function cast(parts: Parts): Assembly['simulation'] {
     behaviour: consensus({
       workers,
       start,
-      quorum: algorithm.quorum === 'all' ? workers : algorithm.quorum,
-      combine: algorithm.combine,
+      momentum: rules.consensusMomentum,
+      quorum: quorum === 'all' ? workers : quorum,
+      combine,
+      handsOut: split ? 'nothing' : handsOut,
+      weights: assignment.map(({ length }) => length),
       staleness: stalenessMax !== undefined,
       stepSize: rules.consensusStepSize,
     }),
@@ -232,7 +259,16 @@ function cast(parts: Parts): Assembly['simulation'] {
       bytesPerSecond: network.bandwidth === 'unlimited' ? Infinity : network.bandwidth,
       streams,
     }),
-    engine: bindTasks({ runner, rules, learner, dataset, assignment, algorithm, lossScales, minimum }),
+    engine: bindTasks({
+      runner,
+      rules,
+      learner,
+      dataset,
+      assignment,
+      regularization: algorithm.regularization,
+      lossScales,
+      minimum,
+    }),
     streams,
     limits: limitsOf(settings),
   };
@@ -250,6 +286,7 @@ async function tryStep(
     v: new Float32Array(start.length),
     u: start,
     sigma: Float32Array.of(0),
+    fresh: Float32Array.of(1),
     inputs: { table: 'train/inputs', indices },
     targets: { table: 'train/targets', indices },
   };

@@ -25,19 +25,31 @@ export interface Source {
   readonly locate: (path: ScenarioPath) => string;
 }
 
-/** Other keys that stay when a discriminator changes; the rest belonged to the row it named before. */
-const discriminators: ReadonlyMap<string, readonly string[]> = new Map([
-  ['dataset', ['partition', 'batchSize', 'sampling']],
-  ['kind', []],
-  ['distribution', []],
-  ['schedule', []],
+/**
+ * Other keys that stay when a discriminator changes; the rest belonged to the row it named before. An absent one may
+ * stand for a row, too.
+ */
+const discriminators: ReadonlyMap<string, { readonly kept: readonly string[]; readonly absent?: string }> = new Map([
+  ['dataset', { kept: ['partition', 'batchSize', 'sampling'] }],
+  ['method', { kept: ['gradient', 'regularization'], absent: 'alternating' }],
+  ['kind', { kept: [] }],
+  ['distribution', { kept: [] }],
+  ['schedule', { kept: [] }],
 ]);
 
 /** The text of each `--set`, by the key that it sets. */
 type Origins = Map<string, string>;
 
-/** Parses the YAML `text` of `file` and applies overrides, each `path=value` with a YAML value. */
-export function readDocument(text: string, file: string, overrides: readonly string[] = []): Source {
+/**
+ * Parses the YAML `text` of `file`, which is to hold `what`, and applies overrides, each `path=value` with a YAML
+ * value.
+ */
+export function readDocument(
+  text: string,
+  file: string,
+  overrides: readonly string[] = [],
+  what = 'a scenario: keys such as "data:" and "stop:"',
+): Source {
   const lines = new LineCounter();
   const document: Document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
   const position = (offset: number): string => {
@@ -48,9 +60,7 @@ export function readDocument(text: string, file: string, overrides: readonly str
   if (fault) throw new BadInput(`${position(fault.pos[0])}: ${describeFault(fault, text)}`);
   const start = document.contents?.range?.[0] ?? 0;
   if (!isMap(document.contents)) {
-    throw new BadInput(
-      `${position(start)}: expected a scenario: keys such as "data:" and "stop:", each with its value`,
-    );
+    throw new BadInput(`${position(start)}: expected ${what}, each with its value`);
   }
   const origins: Origins = new Map();
   for (const override of overrides) applyOverride(document as Document<YAMLMap>, override, origins);
@@ -167,8 +177,10 @@ function openParent(document: Document<YAMLMap>, keys: readonly string[], overri
 /** A new discriminator drops the keys that went with the old one, but for those that an earlier `--set` gave. */
 function dropSiblings(parent: YAMLMap, keys: readonly string[], value: unknown, origins: Origins): void {
   const last = keys.at(-1)!;
-  const kept = discriminators.get(last);
-  if (kept === undefined || parent.get(last) === value) return;
+  const discriminator = discriminators.get(last);
+  if (discriminator === undefined) return;
+  const { kept, absent } = discriminator;
+  if ((parent.get(last) ?? absent) === value) return;
   for (const { key } of [...parent.items]) {
     const name = String(isScalar(key) ? key.value : key);
     const given = origins.has([...keys.slice(0, -1), name].join('.'));

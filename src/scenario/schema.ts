@@ -8,7 +8,7 @@ import { choice } from '../choice.js';
 import { losses } from '../learning/losses.js';
 import { partitions } from '../learning/partitions.js';
 import { distributionRows } from '../network/distributions.js';
-import { methods } from '../optimization/methods.js';
+import type { Methods } from '../optimization/methods.js';
 import type { Tables } from './tables.js';
 import { duration, rate } from './units.js';
 
@@ -38,37 +38,6 @@ const network = z.strictObject({
     .default([])
     .describe('Workers that are always slow'),
 });
-
-/** Keys of `algorithm` that say how nodes exchange, whatever the method. */
-const exchange = {
-  coupling: z
-    .enum(['gauss-seidel', 'jacobi'])
-    .default('gauss-seidel')
-    .describe('Whether workers step with the u that has just moved, or with the one before (quorum: all)'),
-  quorum: z
-    .union([z.literal('all'), z.int().min(1)])
-    .default('all')
-    .describe('Distinct workers that must arrive before u moves: all is synchronous, 1 asynchronous'),
-  combine: z
-    .enum(['latest', 'arrived'])
-    .default('latest')
-    .describe("Whether a move uses every worker's newest copy, or those that arrived since the last move"),
-  localSteps: z.int().min(1).default(1).describe('Worker steps between two exchanges'),
-  overlap: z.boolean().default(false).describe('Whether a worker goes on while an exchange is outstanding'),
-  staleness: z
-    .strictObject({
-      max: z
-        .union([z.literal('unbounded'), z.int().min(0)])
-        .default('unbounded')
-        .describe('How many steps a worker may start ahead of the slowest one'),
-    })
-    .prefault({}),
-};
-
-const algorithm = choice('method', methods, {
-  common: exchange,
-  fallback: 'alternating',
-}) as unknown as z.ZodType<AlgorithmSettings, AlgorithmInput>;
 
 const monitor = z.strictObject({
   every: z
@@ -147,13 +116,20 @@ export function scenarioSchema(tables: Tables) {
       loss: z.enum(names(losses)).optional().describe('By default the one that fits the data'),
       initial: z.string().optional().describe('A safetensors file that u and all z_j start from'),
       workers: z.int().min(1).max(100_000).default(4).describe('M'),
-      algorithm: algorithm.prefault({}),
+      algorithm: (
+        choice('method', tables.methods, { fallback: 'alternating' }) as unknown as z.ZodType<
+          AlgorithmSettings,
+          AlgorithmInput
+        >
+      ).prefault({}),
       network: network.prefault({}),
       monitor: monitor.prefault({}),
       stop,
       engine: engine.prefault({}),
     })
-    .superRefine(checkAcross);
+    .superRefine((settings, context) => {
+      checkAcross(settings, tables, context);
+    });
 }
 
 export interface DataSettings {
@@ -179,16 +155,14 @@ export interface ModelInput {
   readonly [key: string]: unknown;
 }
 
-type Exchange = z.ZodObject<typeof exchange>;
-export type AlgorithmSettings = z.infer<Exchange> &
-  {
-    [Method in keyof typeof methods]: { method: Method } & z.infer<(typeof methods)[Method]['options']>;
-  }[keyof typeof methods];
+export type AlgorithmSettings = {
+  [Method in keyof Methods]: { method: Method } & z.infer<Methods[Method]['options']>;
+}[keyof Methods];
 
-export type AlgorithmInput = z.input<Exchange> &
-  {
-    [Method in keyof typeof methods]: { method?: Method } & z.input<(typeof methods)[Method]['options']>;
-  }[keyof typeof methods];
+export type AlgorithmInput = {
+  [Method in keyof Methods]: (Method extends 'alternating' ? { method?: Method } : { method: Method }) &
+    z.input<Methods[Method]['options']>;
+}[keyof Methods];
 
 /** A parsed scenario: defaults filled in, quantities as numbers. */
 export type Settings = z.infer<ReturnType<typeof scenarioSchema>>;
@@ -197,25 +171,16 @@ export type Settings = z.infer<ReturnType<typeof scenarioSchema>>;
 export type ScenarioInput = z.input<ReturnType<typeof scenarioSchema>>;
 
 /** What no key can say alone. */
-function checkAcross(settings: unknown, context: z.core.$RefinementCtx): void {
+function checkAcross(settings: unknown, { methods }: Tables, context: z.core.$RefinementCtx): void {
   const { workers, algorithm, network: links, stop: limits } = settings as Settings;
   const refuse = (path: (string | number)[], message: string): void => {
     context.addIssue({ code: 'custom', path, message });
   };
-  if (algorithm.quorum !== 'all' && algorithm.quorum > workers) {
+  if ('quorum' in algorithm && algorithm.quorum !== 'all' && algorithm.quorum > workers) {
     refuse(['algorithm', 'quorum'], `expected at most ${workers}, the number of workers`);
   }
-  if (algorithm.coupling === 'jacobi' && algorithm.quorum !== 'all' && algorithm.quorum !== workers) {
-    refuse(['algorithm', 'coupling'], 'jacobi needs quorum: all; choose overlap: true for other quorums');
-  }
-  // The slowest would wait for arrivals of workers that wait for it, between their exchange points.
-  const partial = algorithm.quorum !== 'all' && algorithm.quorum > 1 && algorithm.quorum < workers;
-  if (partial && algorithm.staleness.max !== 'unbounded' && (algorithm.localSteps > 1 || algorithm.overlap)) {
-    refuse(
-      ['algorithm', 'staleness', 'max'],
-      `a bound with a quorum of ${algorithm.quorum} needs localSteps: 1 and overlap: false, else workers can wait for each other for ever`,
-    );
-  }
+  const refusal = methods[algorithm.method].check?.(algorithm as never, workers);
+  if (refusal !== undefined) refuse(['algorithm', ...refusal.key], refusal.message);
   links.stragglers.forEach((straggler, index) => {
     straggler.workers.forEach((worker, place) => {
       if (worker >= workers) {

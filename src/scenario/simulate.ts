@@ -132,7 +132,7 @@ export function simulate(scenario: Scenario, options: RunOptions = {}): Handle {
 }
 
 function describeStart({ tables }: Scenario, assembly: Assembly): RunStart {
-  const { settings, layout, dataset, assignment, start, fingerprint } = assembly;
+  const { settings, layout, dataset, assignment, rules, start, fingerprint } = assembly;
   const { train, test, classification, problem } = dataset;
   const sets = Object.entries({ train, ...(test === undefined ? {} : { test }) }).map(
     ([name, { count, inputs, targets }]) => {
@@ -153,7 +153,7 @@ function describeStart({ tables }: Scenario, assembly: Assembly): RunStart {
     sets: Object.fromEntries(sets),
     skew: skewOf(assignment, labels),
     assignment,
-    initial: nameTensors(initialState(start, settings.workers), layout),
+    initial: nameTensors(initialState(start, settings.workers, rules.consensusMomentum), layout),
     problem,
   };
 }

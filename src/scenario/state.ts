@@ -1,4 +1,7 @@
-/** The tensors of a run's state, by the names of the contract: `u/conv1/weight`, `z0/...`, `v0/...`. */
+/**
+ * The tensors of a run's state, by the names of the contract: `u/conv1/weight`, `z0/...`, `v0/...`; `v/...` is the
+ * velocity of u in the methods where it has one.
+ */
 import type { ConsensusState } from '../../actors/consensus.js';
 import { consensusName, workerName } from '../../actors/names.js';
 import type { WorkerState } from '../../actors/worker.js';
@@ -11,6 +14,8 @@ import type { NamedTensor, NamedTensors } from '../record/safetensors.js';
 /** u, z_j and v_j, each `[P]`. */
 export interface RunState {
   readonly u: Float32Array;
+  /** The velocity of u. */
+  readonly uv: Float32Array | undefined;
   readonly z: readonly Float32Array[];
   readonly v: readonly Float32Array[];
 }
@@ -30,25 +35,33 @@ export function checkStateSize({ count }: Layout, workers: number): void {
 }
 
 /** All start at one point, at rest. */
-export function initialState(start: Float32Array, workers: number): RunState {
+export function initialState(start: Float32Array, workers: number, consensusMomentum: boolean): RunState {
   const z = Array.from({ length: workers }, () => start);
-  return { u: start, z, v: z.map(({ length }) => new Float32Array(length)) };
+  return {
+    u: start,
+    uv: consensusMomentum ? new Float32Array(start.length) : undefined,
+    z,
+    v: z.map(({ length }) => new Float32Array(length)),
+  };
 }
 
 /** What the actors hold: u of the consensus node, and each worker's last completed step. */
 export function stateOf(states: ReadonlyMap<string, unknown>, workers: number): RunState {
   const held = Array.from({ length: workers }, (_, worker) => states.get(workerName(worker)) as WorkerState);
+  const { u, v: uv } = states.get(consensusName) as ConsensusState;
   return {
-    u: (states.get(consensusName) as ConsensusState).u,
+    u,
+    uv,
     z: held.map(({ z }) => z),
     v: held.map(({ v }) => v),
   };
 }
 
 /** The state as named tensors: u first, then z_j and v_j of each worker. */
-export function nameTensors({ u, z, v }: RunState, layout: Layout): NamedTensors {
+export function nameTensors({ u, uv, z, v }: RunState, layout: Layout): NamedTensors {
   const vectors: [string, Float32Array][] = [
     ['u', u],
+    ...(uv === undefined ? [] : [['v', uv] satisfies [string, Float32Array]]),
     ...z.flatMap((zj, worker): [string, Float32Array][] => [
       [`z${worker}`, zj],
       [`v${worker}`, v[worker]!],

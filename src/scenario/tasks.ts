@@ -1,14 +1,15 @@
 /** Binds the names of computations to what computes them. */
 import type { Runner } from '../compute/runner.js';
+import type { Layout } from '../compute/layout.js';
 import type { TensorFunction } from '../compute/tensorFunction.js';
 import type { Engine, Inputs, Tensors } from '../kernel/effects.js';
 import type { Dataset } from '../learning/dataset.js';
 import { batchEvaluation, evaluateSet, type Learner } from '../learning/evaluation.js';
 import type { Assignment } from '../learning/partition.js';
-import { coupling } from '../optimization/coupling.js';
-import type { Rules } from '../optimization/methods.js';
+import { couplingMeasures } from '../optimization/coupling.js';
+import type { Coupling, Rules } from '../optimization/method.js';
+import { potentials } from '../optimization/potentials.js';
 import { coupledValue, minimiseCoupled, type CoupledProblem } from '../optimization/minimum.js';
-import type { AlgorithmSettings } from './schema.js';
 
 export interface TaskContext {
   readonly runner: Runner;
@@ -16,7 +17,8 @@ export interface TaskContext {
   readonly learner: Learner;
   readonly dataset: Dataset;
   readonly assignment: Assignment;
-  readonly algorithm: AlgorithmSettings;
+  /** nu */
+  readonly regularization: number;
   /** What a batch's gradient is a multiple of: 1 for the mean, the batch size of each worker for the sum. */
   readonly lossScales: readonly number[];
   /** Given where the measure `optimality_gap` is taken. */
@@ -38,8 +40,9 @@ export function bindTasks(context: TaskContext): Engine {
     return (inputs) => runner.call(definition, inputs);
   };
   const tasks: Record<string, Task> = {
-    workerStep: run(rules.workerStep),
-    consensusMove: run(rules.consensusMove),
+    workerStep: inside(run(rules.workerStep)),
+    consensusMove: inside(run(rules.consensusMove)),
+    ...(rules.elastic === undefined ? {} : { elastic: run(rules.elastic) }),
     ...measureTasks(context),
   };
   return {
@@ -52,12 +55,21 @@ export function bindTasks(context: TaskContext): Engine {
   };
 }
 
+/** A task after which no iterate may lie outside the domain of the potential: the searches keep them inside. */
+function inside(task: Task): Task {
+  return async (inputs) => {
+    const result = await task(inputs);
+    const layers = result['outside']?.[0] ?? 0;
+    if (layers > 0) throw new Error(`${layers} layers left the domain of the potential`);
+    return result;
+  };
+}
+
 /** Tasks of the monitor; each takes `u` `[P]` and `z`, a list of M vectors. */
 function measureTasks(context: TaskContext): Record<string, Task> {
-  const { runner, rules, learner, dataset, assignment, algorithm, lossScales, minimum } = context;
-  const { lambda, regularization } = algorithm;
+  const { runner, rules, learner, dataset, assignment, regularization, lossScales, minimum } = context;
   const evaluation = batchEvaluation(learner);
-  const couple = coupling(rules.penalty, lambda);
+  const couple = couplingMeasures(rules.coupling ?? none(learner.layout));
   const everything = {
     train: range(dataset.train.count),
     test: range(dataset.test?.count ?? 0),
@@ -101,14 +113,22 @@ function measureTasks(context: TaskContext): Record<string, Task> {
   };
 }
 
+/** What stands in where a method does not couple: the gap is measured all the same. */
+function none(layout: Layout): Coupling {
+  return { penalty: { potential: potentials.quad.build(), eta: 1, layout }, lambda: Infinity };
+}
+
 /** Finds the minimum of F: only for convex data under the potential quad. Throws BadInput where it is not attained. */
 export function findMinimum({
   dataset,
   assignment,
-  algorithm,
+  coupling: { penalty, lambda },
+  regularization,
   lossScales,
-}: Pick<TaskContext, 'dataset' | 'assignment' | 'algorithm' | 'lossScales'>): Minimum {
-  const { lambda, eta, regularization } = algorithm;
+}: Pick<TaskContext, 'dataset' | 'assignment' | 'regularization' | 'lossScales'> & {
+  readonly coupling: Coupling;
+}): Minimum {
+  const { eta } = penalty;
   const functions = assignment.map((indices, worker) => {
     const mean = dataset.convex!(indices);
     const scale = lossScales[worker]!;

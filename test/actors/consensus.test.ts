@@ -11,8 +11,11 @@ const context = contextOf('consensus');
 const defaults: ConsensusOptions = {
   workers: 4,
   start,
+  momentum: false,
   quorum: 4,
   combine: 'latest',
+  handsOut: 'moved',
+  weights: [1, 1, 1, 1],
   staleness: false,
   stepSize: (version) => 1 / version,
 };
@@ -71,7 +74,12 @@ describe('the consensus node', () => {
       effect: 'compute',
       computation: {
         task: 'consensusMove',
-        inputs: { u: start, z: [start, copyOf(1, 5), start, copyOf(3, 0)], tau: Float32Array.of(1) },
+        inputs: {
+          u: start,
+          z: [start, copyOf(1, 5), start, copyOf(3, 0)],
+          weights: Float32Array.of(1, 1, 1, 1),
+          tau: Float32Array.of(1),
+        },
       },
       durationNs: 'instant',
       reply: {
@@ -85,6 +93,52 @@ describe('the consensus node', () => {
         },
       },
     });
+  });
+
+  it('gives a move the weights of the workers that it takes', () => {
+    const options = { quorum: 2, combine: 'arrived', weights: [10, 20, 30, 40] } as const;
+    const { computation } = moveOf(options, [deliver(3, 0), deliver(1, 5)]);
+    expect(computation.inputs['weights']).toEqual(Float32Array.of(20, 40));
+  });
+
+  it('hands out the u before the move where the method wants it, under its own version', () => {
+    const sent = play({ quorum: 2, handsOut: 'unmoved' }, [deliver(3, 0), deliver(1, 5), moved(1)]).at(-1)!;
+    expect(only('send', sent.effects).map(({ message }) => [message.facts['version'], message.tensors!['u']])).toEqual([
+      [0, start],
+      [0, start],
+    ]);
+  });
+
+  it('answers a request with its present u, at once and without a move', () => {
+    const request = { kind: 'request', facts: { worker: 2, step: 4 } };
+    const [before, after] = play({ quorum: 1, handsOut: 'nothing' }, [request]);
+    expect(after!.state).toBe(before!.state);
+    expect(after!.effects).toEqual([
+      {
+        effect: 'send',
+        to: 'worker-2',
+        message: { kind: 'reply', facts: { worker: 2, version: 0 }, tensors: { u: start } },
+      },
+    ]);
+  });
+
+  it('sends no reply after a move to workers that asked before', () => {
+    const { effects } = play({ quorum: 1, handsOut: 'nothing' }, [deliver(1, 0), moved(1)]).at(-1)!;
+    expect(only('send', effects)).toEqual([]);
+  });
+
+  it('keeps the velocity of u from move to move, and hands out what the move says', () => {
+    const tensors = { u: Float32Array.of(1, 1), v: Float32Array.of(0.5, 0), handed: Float32Array.of(1.5, 1) };
+    const played = play({ quorum: 1, momentum: true }, [
+      deliver(0, 0),
+      { kind: 'move', facts: { version: 1, from: [[0, 0]] }, tensors },
+      deliver(0, 1),
+    ]);
+    const [first, second] = [played[1]!, played[3]!].map(({ effects }) => only('compute', effects)[0]!.computation);
+    expect(first!.inputs['v']).toEqual(Float32Array.of(0, 0));
+    expect(second!.inputs['v']).toEqual(tensors.v);
+    expect(second!.inputs['u']).toEqual(tensors.u);
+    expect(only('send', played[2]!.effects)[0]!.message.tensors).toEqual({ u: tensors.handed });
   });
 
   it('counts versions from 1, moves from the u of the last move, and starts each count of arrivals anew', () => {

@@ -12,6 +12,8 @@ const defaults: WorkerOptions = {
   start,
   localSteps: 1,
   overlap: false,
+  sends: 'copies',
+  split: false,
   stalenessMax: undefined,
   sampling: {
     start: 0,
@@ -98,6 +100,7 @@ describe('a worker', () => {
             v: Float32Array.of(0, 0),
             u: Float32Array.of(1, 1),
             sigma: Float32Array.of(1),
+            fresh: Float32Array.of(1),
             inputs: { table: 'train/inputs', indices: Int32Array.of(0) },
             targets: { table: 'train/targets', indices: Int32Array.of(0) },
           },
@@ -107,6 +110,56 @@ describe('a worker', () => {
       },
       { effect: 'observe', observation: { kind: 'start', facts: { worker: 1, durationNs: 5 } } },
     ]);
+  });
+
+  it('is fresh in the first step after a reply, and in no other', () => {
+    const messages = [reply(1), stepDone(1, 1), stepDone(2, 1), reply(2)];
+    const behaviour = worker({ ...defaults, localSteps: 2 });
+    let state = behaviour.init(context).state;
+    const fresh = messages.flatMap((message) => {
+      const next = behaviour.receive(state, message, context);
+      state = next.state;
+      return only('compute', next.effects).map(({ computation }) => (computation.inputs['fresh'] as Float32Array)[0]);
+    });
+    expect(fresh).toEqual([1, 0, 1]);
+  });
+
+  it('sends an update instead of its copy where the method makes one, and zero at first', () => {
+    const done = stepDone(1, 1);
+    const tensors = { ...done.tensors, sent: Float32Array.of(7, 8) };
+    const behaviour = worker({ ...defaults, sends: 'updates' });
+    const first = behaviour.init(context);
+    const replied = behaviour.receive(first.state, reply(1), context);
+    const stepped = behaviour.receive(replied.state, { ...done, tensors }, context);
+    const sent = [first, stepped].map(({ effects }) => only('send', effects)[0]!.message.tensors);
+    expect(sent).toEqual([{ z: Float32Array.of(0, 0) }, { z: Float32Array.of(7, 8) }]);
+  });
+
+  it('asks for u in a split exchange, computes the pull in no time, sends it, and goes on without waiting', () => {
+    const elastic: Message = {
+      kind: 'elastic',
+      facts: { worker: 1, step: 0, version: 3 },
+      tensors: { sent: Float32Array.of(5, 6) },
+    };
+    const behaviour = worker({ ...defaults, split: true, sends: 'updates' });
+    const first = behaviour.init(context);
+    expect(only('send', first.effects).map(({ message }) => message)).toEqual([
+      { kind: 'request', facts: { worker: 1, step: 0 } },
+    ]);
+    const replied = behaviour.receive(first.state, reply(3), context);
+    expect(replied.effects).toEqual([
+      {
+        effect: 'compute',
+        computation: { task: 'elastic', inputs: { z: start, u: Float32Array.of(3, 3) } },
+        durationNs: 'instant',
+        reply: { kind: 'elastic', facts: { worker: 1, step: 0, version: 3 } },
+      },
+    ]);
+    const pulled = behaviour.receive(replied.state, elastic, context);
+    expect(only('send', pulled.effects).map(({ message }) => message)).toEqual([
+      { kind: 'deliver', facts: { worker: 1, step: 0, version: 3 }, tensors: { z: Float32Array.of(5, 6) } },
+    ]);
+    expect(only('compute', pulled.effects).map(({ computation }) => computation.task)).toEqual(['workerStep']);
   });
 
   it('goes on from the result of its last step, with the next samples and the next sigma', () => {

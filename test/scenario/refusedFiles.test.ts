@@ -341,7 +341,7 @@ describe('names that no table has', () => {
   it.each([
     [
       `${good}algorithm: { method: alternatin }\n`,
-      '3:14: algorithm.method: expected alternating, not "alternatin"; did you mean alternating?',
+      '3:14: algorithm.method: expected one of alternating, easgd, eamsgd, allreduce-ea, downpour, mdownpour, async-sgd, local-sgd, msgd, not "alternatin"; did you mean alternating?',
     ],
     [
       `${good}model: lenet\n`,

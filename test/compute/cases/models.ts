@@ -3,8 +3,8 @@ import { layoutOf } from '../../../src/compute/layout.js';
 import { losses, type LossName } from '../../../src/learning/losses.js';
 import { models } from '../../../src/learning/models.js';
 import type { Model } from '../../../src/learning/model.js';
+import { alternating } from '../../../src/optimization/methods/alternating.js';
 import { potentials } from '../../../src/optimization/potentials.js';
-import { workerStep } from '../../../src/optimization/workerStep.js';
 import { numbers, spread, whole, type Case } from './case.js';
 
 interface Problem {
@@ -21,14 +21,15 @@ function step(name: string, { model, rowShape, outputs, batch, loss, gradient }:
   const layout = layoutOf(model.parameters);
   const classes = losses[loss].targets === 'classes';
   const targetShape = classes ? [] : [outputs];
-  const definition = workerStep({
-    penalty: { potential: potentials.quad, eta: 0.5, layout },
+  const { options, rules } = alternating(potentials);
+  const keys = { gradient, lambda: 0.3, eta: 0.5, momentum: 0.9, regularization: 0.01 };
+  const { workerStep: definition } = rules(options.parse(keys), {
+    layout,
     sampleLosses: (parameters, inputs, targets) => losses[loss].perSample(model.apply(parameters, inputs), targets),
     batch: {
       inputs: { shape: [null, ...rowShape], dtype: 'float32' },
       targets: { shape: [null, ...targetShape], dtype: classes ? 'int32' : 'float32' },
     },
-    ...{ gradient, lambda: 0.3, momentum: 0.9, regularization: 0.01 },
   });
   const vector = [layout.count];
   const labels = Array.from({ length: batch }, (_, index) => index % Math.max(outputs, 2));

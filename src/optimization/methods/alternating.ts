@@ -1,0 +1,211 @@
+/** Algorithm 1 of Laude, Wu, Cremers (AISTATS 2019): alternating steps on F(u, z). */
+import * as tf from '@tensorflow/tfjs';
+import { z } from 'zod';
+import { choice } from '../../choice.js';
+import type { TensorFunction } from '../../compute/tensorFunction.js';
+import { keys, method, stalenessMax } from '../method.js';
+import { countOutside, feasibleShare, isBounded, penaltyGradient, pullInside, type Penalty } from '../penalty.js';
+import type { Potential, PotentialRow } from '../potentials.js';
+import { stepSize } from '../schedules.js';
+import { workerStep, type StepRule } from '../workerStep.js';
+
+export type Potentials = Readonly<Record<string, PotentialRow>>;
+
+/** The row over a table of potentials. */
+export function alternating(potentials: Potentials) {
+  const names = Object.keys(potentials) as [string, ...string[]];
+  const options = z.object({
+    potential: z
+      .union([z.enum(names), choice('kind', potentials)])
+      .default('quad')
+      .describe('The potential phi0 that couples u and z_j; quad is elastic averaging'),
+    lambda: z.number().positive().default(0.1).describe('The coupling is phihat / lambda: smaller pulls harder'),
+    eta: z.number().positive().default(1).describe('The scale of the potential: phi0(w / eta)'),
+    workerStep: keys.workerStep,
+    consensusStep: keys.consensusStep,
+    momentum: keys.momentum(0),
+    penaltyAt: z
+      .enum(['lookahead', 'current'])
+      .default('lookahead')
+      .describe('Where workers take the force of the coupling: at the Nesterov point z + kappa v, or at z'),
+    regularization: keys.regularization,
+    gradient: keys.gradient,
+    consensusScaling: z
+      .enum(['literal', 'scaled', 'mean'])
+      .default('literal')
+      .describe(
+        'literal: u <- u - tau sum grad phihat, as printed; scaled: with a factor 1/lambda; mean: u <- mean of the copies',
+      ),
+    coupling: z
+      .enum(['gauss-seidel', 'jacobi'])
+      .default('gauss-seidel')
+      .describe('Whether workers step with the u that has just moved, or with the one before (quorum: all)'),
+    quorum: keys.quorum('all'),
+    combine: z
+      .enum(['latest', 'arrived'])
+      .default('latest')
+      .describe("Whether a move uses every worker's newest copy, or those that arrived since the last move"),
+    localSteps: keys.localSteps(1),
+    overlap: z.boolean().default(false).describe('Whether a worker goes on while an exchange is outstanding'),
+    staleness: keys.staleness,
+  });
+  return method({
+    description:
+      'alternating steps on sum_j f_j(z_j) + (1/lambda) phihat(u - z_j): Algorithm 1 of Laude, Wu, Cremers 2019',
+    options,
+    rules: (chosen, problem) => {
+      const { eta, lambda, momentum, penaltyAt, consensusScaling } = chosen;
+      const penalty = { potential: potentialOf(potentials, chosen.potential), eta, layout: problem.layout };
+      return {
+        exchange: {
+          quorum: chosen.quorum,
+          combine: chosen.combine,
+          localSteps: chosen.localSteps,
+          // Jacobi is overlap in the synchronous case: z^t is sent and the step with u^t starts at once.
+          overlap: chosen.overlap || chosen.coupling === 'jacobi',
+          stalenessMax: stalenessMax(chosen.staleness),
+          sends: 'copies',
+          handsOut: 'moved',
+          split: false,
+        },
+        workerStep: workerStep(problem, chosen, stepRule({ penalty, lambda, momentum, penaltyAt })),
+        consensusMove: consensusMove({ penalty, lambda, scaling: consensusScaling }),
+        consensusMomentum: false,
+        workerStepSize: (step) => stepSize(chosen.workerStep, step),
+        consensusStepSize: (version) => stepSize(chosen.consensusStep, version),
+        coupling: { penalty, lambda },
+      };
+    },
+    check: ({ coupling, quorum, overlap, localSteps, staleness }, workers) => {
+      if (coupling === 'jacobi' && quorum !== 'all' && quorum !== workers) {
+        return { key: ['coupling'], message: 'jacobi needs quorum: all; choose overlap: true for other quorums' };
+      }
+      // The slowest would wait for arrivals of workers that wait for it, between their exchange points.
+      const partial = quorum !== 'all' && quorum > 1 && quorum < workers;
+      if (partial && staleness.max !== 'unbounded' && (localSteps > 1 || overlap)) {
+        const message = `a bound with a quorum of ${quorum} needs localSteps: 1 and overlap: false, else workers can wait for each other for ever`;
+        return { key: ['staleness', 'max'], message };
+      }
+      return undefined;
+    },
+  });
+}
+
+/** The potential that a scenario names. */
+export function potentialOf(potentials: Potentials, chosen: string | { readonly kind: string }): Potential {
+  const { kind, ...options } = typeof chosen === 'string' ? { kind: chosen } : chosen;
+  const row = potentials[kind]!;
+  return row.build(row.options.parse(options) as never);
+}
+
+/**
+ * The worker step with Nesterov momentum (Sutskever's form).
+ *
+ *     y = z + kappa v
+ *     Delta = grad loss(y) + nu y - (1/lambda) grad phihat(u - y)      (penaltyAt: current: grad phihat(u - z))
+ *     v <- kappa v - sigma Delta
+ *     z <- z + v
+ *
+ * Where the potential is finite only near 0, z is pulled back if u came from too far away, and both moves, to y and to
+ * the new z, are shortened so that u - y and u - z stay inside (ALGORITHMS 1.5).
+ */
+function stepRule(options: {
+  readonly penalty: Penalty;
+  readonly lambda: number;
+  readonly momentum: number;
+  readonly penaltyAt: 'lookahead' | 'current';
+}): StepRule<'z' | 'v' | 'u' | 'sigma'> {
+  const { penalty, lambda, momentum, penaltyAt } = options;
+  const forceOf = (difference: tf.Tensor): tf.Tensor => penaltyGradient(penalty, row(difference)).flatten().div(lambda);
+  const ahead = momentum > 0 && penaltyAt === 'lookahead';
+  if (!isBounded(penalty)) {
+    return {
+      takes: ['z', 'v', 'u', 'sigma'],
+      step: ({ z, v, u, sigma }, lossAt) => {
+        const y = momentum === 0 ? z : z.add(v.mul(momentum));
+        const { loss, gradient } = lossAt(y);
+        const delta = gradient.sub(forceOf(u.sub(ahead ? y : z)));
+        const nextV = v.mul(momentum).sub(delta.mul(sigma));
+        return { z: z.add(nextV), v: nextV, loss };
+      },
+    };
+  }
+  return {
+    takes: ['z', 'v', 'u', 'sigma'],
+    step: ({ z: givenZ, v: givenV, u, sigma }, lossAt) => {
+      const { kept, differences, count } = pullInside(penalty, row(u.sub(givenZ)));
+      const mask = kept.flatten();
+      // z as it was wherever it was inside, to the bit; a pulled layer or coordinate comes to rest.
+      const z = givenZ.mul(mask).add(u.sub(differences.flatten()).mul(tf.sub(1, mask)));
+      const v = givenV.mul(mask);
+      const shareOf = (move: tf.Tensor): tf.Tensor => feasibleShare(penalty, differences, row(move.neg()));
+      const momentumMove = v.mul(momentum);
+      const aheadShare = ahead ? shareOf(momentumMove) : tf.ones([1]);
+      const y = momentum === 0 ? z : z.add(momentumMove.mul(aheadShare));
+      const { loss, gradient } = lossAt(y);
+      const delta = gradient.sub(forceOf(u.sub(ahead ? y : z)));
+      const fullV = momentumMove.sub(delta.mul(sigma));
+      const share = shareOf(fullV);
+      const nextV = fullV.mul(share);
+      const nextZ = z.add(nextV);
+      const truncations = count.add(shortened(aheadShare)).add(shortened(share));
+      return { z: nextZ, v: nextV, loss, truncations, outside: countOutside(penalty, row(u.sub(nextZ))) };
+    },
+  };
+}
+
+/**
+ * The consensus move.
+ *
+ *     u <- u - tau sum_j grad phihat(u - z_j)              literal, as printed
+ *     u <- u - tau (1/lambda) sum_j grad phihat(u - z_j)   scaled
+ *     u <- (1/K) sum_j z_j                                 mean
+ *
+ * Where the potential is finite only near 0, copies that are too far away count as pulled back, and one share of the
+ * move is taken that keeps u inside for all of them.
+ */
+function consensusMove({
+  penalty,
+  lambda,
+  scaling,
+}: {
+  readonly penalty: Penalty;
+  readonly lambda: number;
+  readonly scaling: 'literal' | 'scaled' | 'mean';
+}): TensorFunction {
+  const { count } = penalty.layout;
+  const moveOf = (differences: tf.Tensor2D, tau: tf.Tensor): tf.Tensor => {
+    const force = penaltyGradient(penalty, differences).sum(0);
+    return (scaling === 'scaled' ? force.div(lambda) : force).mul(tau);
+  };
+  return {
+    name: 'consensusMove',
+    inputs: {
+      u: { shape: [count], dtype: 'float32' },
+      z: { shape: [null, count], dtype: 'float32' },
+      tau: { shape: [1], dtype: 'float32' },
+    },
+    evaluate: ({ u, z, tau }) => {
+      const given = row(u!).sub<tf.Tensor2D>(z!);
+      if (!isBounded(penalty)) return { u: scaling === 'mean' ? z!.mean(0) : u!.sub(moveOf(given, tau!)) };
+      const { differences, count: pulled } = pullInside(penalty, given);
+      const move = row(scaling === 'mean' ? differences.mean(0) : moveOf(differences, tau!)).neg<tf.Tensor2D>();
+      const share = feasibleShare(penalty, differences, move);
+      const taken = move.mul<tf.Tensor2D>(share);
+      return {
+        u: u!.add(taken.flatten()),
+        truncations: pulled.add(shortened(share)),
+        outside: countOutside(penalty, differences.add(taken)),
+      };
+    },
+  };
+}
+
+function row(vector: tf.Tensor): tf.Tensor2D {
+  return vector.expandDims<tf.Tensor2D>(0);
+}
+
+/** 1 where a share of [0, 1] is not the whole. */
+function shortened(share: tf.Tensor): tf.Tensor {
+  return tf.sub(1, share).ceil();
+}
