@@ -6,7 +6,16 @@ import type { Context, Measurement } from '../src/kernel/effects.js';
 import type { MonitorState } from './view.js';
 
 /** The computations that measures ask for. Each takes `u` `[P]` and `z` `[M, P]`. */
-export type MeasureTask = 'coupling' | 'evaluateTrain' | 'evaluateTest' | 'splitting' | 'optimality';
+export type MeasureTask =
+  | 'coupling'
+  | 'evaluateTrain'
+  | 'evaluateTest'
+  | 'splitting'
+  | 'optimality'
+  | 'envelope'
+  | 'lossGradient'
+  | 'centreResidual'
+  | 'workerResiduals';
 
 export type MeasureRow = {
   readonly description: string;
@@ -48,6 +57,25 @@ export const measures = {
     couples: true,
   }),
   optimality_gap: evaluated('optimality', 'value', 'F(u, z) less its minimum (synthetic problems)', { couples: true }),
+  envelope_gradient: evaluated(
+    'envelope',
+    'gradient',
+    '||sum_j (1/lambda) grad phihat(u - z*_j)||, the gradient of the summed envelopes, by proximal solves for z*_j',
+  ),
+  envelope_loss_gradient: evaluated(
+    'envelope',
+    'lossGradient',
+    '||sum_j grad f_j(z*_j)||: equal to envelope_gradient up to envelope_residual',
+  ),
+  envelope_residual: evaluated('envelope', 'residual', '||sum_j r_j||, what the proximal solves leave'),
+  loss_gradient: evaluated('lossGradient', 'value', '||sum_j grad f_j(u)||'),
+  residual_5a: evaluated('centreResidual', 'value', '||(1/lambda) sum_j grad phihat(u - z_j)||', { couples: true }),
+  residual_5b: evaluated(
+    'workerResiduals',
+    'value',
+    '||grad f_j(z_j) - (1/lambda) grad phihat(u - z_j)||, per worker',
+    { perWorker: true, couples: true },
+  ),
   minibatch_loss: {
     from: 'observed',
     description: 'mean loss of the batch of the last completed step, per worker',

@@ -27,7 +27,7 @@ export function box(radius: number): Domain {
 
 /** What the shape of a domain decides. The radius is that of differences, not of scaled ones. */
 export interface Geometry {
-  /** The largest s in [0, 1] with s <= `boundaryShare` s_max, where a + s_max d reaches the radius first: `[1]`. */
+  /** The largest s of 1, 1/2, 1/4, ... with s <= `boundaryShare` s_max, where a + s_max d reaches the radius: `[1]`. */
   readonly share: (options: {
     layers: readonly Layer[];
     radius: number;
@@ -73,7 +73,7 @@ const ballGeometry: Geometry = {
     const discriminant = along.square().add(length.mul(room));
     const sum = discriminant.sqrt().add(along.abs());
     const largest = tf.where(along.less(0), sum.div(length), room.div(sum));
-    return largest.min().mul(boundaryShare).minimum(1).add(poisonOf(discriminant)).reshape([1]);
+    return halvings(largest.min().mul(boundaryShare).minimum(1)).add(poisonOf(discriminant)).reshape([1]);
   },
   pull: ({ layers, radius, differences }) => {
     const parts = perLayer(layers, differences);
@@ -110,7 +110,7 @@ const boxGeometry: Geometry = {
     const below = tf.sub(-radius, a).minimum(-least);
     const used = d.div(above).maximum(d.div(below));
     const most = used.max().maximum(boundaryShare);
-    return tf.div(boundaryShare, most).add(poisonOf(used)).reshape([1]);
+    return halvings(tf.div(boundaryShare, most)).add(poisonOf(used)).reshape([1]);
   },
   pull: ({ layers, radius, differences }) => {
     const outside = differences.abs().greaterEqual<tf.Tensor2D>(radius);
@@ -133,6 +133,14 @@ export const geometries: Readonly<Record<Exclude<Domain['kind'], 'everywhere'>, 
   ball: ballGeometry,
   box: boxGeometry,
 };
+
+/**
+ * The first of 1, 1/2, 1/4, ... that is at most `share`. A stiff force near the boundary overshoots the other side:
+ * going as far as allowed would leave the difference there, to be thrown back and forth, where halving leaves it inside.
+ */
+function halvings(share: tf.Tensor): tf.Tensor {
+  return share.log().div(Math.LN2).floor().mul(Math.LN2).exp();
+}
 
 /** NaN where a value is infinite or NaN, else 0: minima and maxima may lose a NaN, a sum does not. */
 function poisonOf(values: tf.Tensor): tf.Tensor {

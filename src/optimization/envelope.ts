@@ -93,8 +93,6 @@ export interface EnvelopeGradient {
   readonly lossGradient: Float64Array;
   /** The latter less the former `[P]`. */
   readonly residual: Float64Array;
-  /** grad f(u) `[P]` */
-  readonly gradientAtU: Float64Array;
   readonly ended: ProximalResult<Evaluated>['ended'];
   readonly iterations: number;
   /** How often f was evaluated; points outside the domain do not cost that. */
@@ -150,7 +148,6 @@ export async function envelopeGradient(
     penaltyGradient: known ? point.penaltyGradient : point.penaltyGradient.map(() => NaN),
     lossGradient: point.lossGradient,
     residual: difference(point.lossGradient, point.penaltyGradient),
-    gradientAtU: atU.point.lossGradient,
     ended,
     iterations,
     evaluations,
@@ -175,8 +172,6 @@ export interface EnvelopeNorms {
   readonly lossGradient: number;
   /** ||sum_j r_j||, where r_j is grad f_j(z*_j) less (1/lambda) grad phihat(u - z*_j) */
   readonly residual: number;
-  /** ||sum_j grad f_j(u)|| */
-  readonly gradientAtU: number;
   /** Over all terms. */
   readonly evaluations: number;
 }
@@ -188,7 +183,7 @@ export async function envelopeNorms(
   { u, terms }: { readonly u: Float32Array; readonly terms: readonly Term[] },
 ): Promise<EnvelopeNorms> {
   const sum = (): Float64Array => new Float64Array(u.length);
-  const [gradient, lossGradient, residual, gradientAtU] = [sum(), sum(), sum(), sum()];
+  const [gradient, lossGradient, residual] = [sum(), sum(), sum()];
   let evaluations = 0;
   // One after the other: each holds the memory of its search, and its batches keep the threads busy.
   for (const { count, ...query } of terms) {
@@ -196,14 +191,22 @@ export async function envelopeNorms(
     addTo(gradient, count, found.penaltyGradient);
     addTo(lossGradient, count, found.lossGradient);
     addTo(residual, count, found.residual);
-    addTo(gradientAtU, count, found.gradientAtU);
     evaluations += found.evaluations;
   }
   return {
     gradient: norm(gradient),
     lossGradient: norm(lossGradient),
     residual: norm(residual),
-    gradientAtU: norm(gradientAtU),
     evaluations,
   };
+}
+
+/** ||sum_j grad f_j(u)|| */
+export async function lossGradientNorm(
+  u: Float32Array,
+  terms: readonly Pick<Term, 'objective' | 'count'>[],
+): Promise<number> {
+  const sum = new Float64Array(u.length);
+  for (const { objective, count } of terms) addTo(sum, count, (await objective(u)).gradient);
+  return norm(sum);
 }

@@ -42,8 +42,8 @@ export function isBounded({ potential }: Penalty): boolean {
 }
 
 /**
- * The share s in [0, 1] of the move `d` that keeps every difference a + s d inside: min(1, 0.95 s_max), where s_max
- * reaches 0.999 rho; one s for all rows and layers. `a` `[rows, P]` lies inside; `d` is `[rows, P]`, or `[1, P]` for all
+ * The share s of the move `d` that keeps every difference a + s d inside: the first of 1, 1/2, 1/4, ... up to 0.95 s_max,
+ * where s_max reaches 0.999 rho; one s for all rows and layers. `a` `[rows, P]` lies inside; `d` is `[rows, P]`, or `[1, P]` for all
  * rows alike. Gives `[1]`; NaN where a number of `d` is not finite or its square overflows.
  */
 export function feasibleShare(penalty: Penalty, a: tf.Tensor2D, d: tf.Tensor2D): tf.Tensor1D {

@@ -22,11 +22,12 @@ import { partitions } from '../learning/partitions.js';
 import { checkBatchSize, sampler } from '../learning/sampling.js';
 import { star } from '../network/star.js';
 import { stepTimes } from '../network/stepTime.js';
-import type { Rules } from '../optimization/method.js';
+import type { Coupling, Rules } from '../optimization/method.js';
 import { potentials } from '../optimization/potentials.js';
 import { decodeSafetensors } from '../record/safetensors.js';
 import type { Scenario } from './scenario.js';
 import { distributions, type Delay, type ModelSettings, type Settings } from './schema.js';
+import { completeEnvelope, envelopeCoupling } from './stationarity.js';
 import { checkStateSize, drawStart, readStart } from './state.js';
 import { bindTasks, findMinimum, type Minimum } from './tasks.js';
 
@@ -49,20 +50,29 @@ export interface Assembly {
 export async function assemble(scenario: Scenario): Promise<Assembly> {
   const streams = new Streams(scenario.settings.seed);
   const dataset = await loadData(scenario, streams);
-  const settings = complete(scenario.settings, dataset);
-  const assignment = assign({ ...scenario, settings }, dataset, streams);
-  const learner = buildLearner({ ...scenario, settings }, dataset);
+  const withData = complete(scenario.settings, dataset);
+  const assignment = assign({ ...scenario, settings: withData }, dataset, streams);
+  const learner = buildLearner({ ...scenario, settings: withData }, dataset);
   const rules = rulesOf(scenario, learner);
-  const chosen = measured(settings, dataset, rules);
+  const chosen = measured(withData, dataset, rules);
   const start = findStart(scenario, learner, streams);
-  const lossScales = lossScalesOf(settings, assignment);
+  const lossScales = lossScalesOf(withData, assignment);
+  const needsEnvelope = chosen.some((name) => {
+    const row: MeasureRow = measures[name];
+    return row.from === 'evaluated' && row.task === 'envelope';
+  });
+  const settings = completeEnvelope(withData, rules.coupling, lossScales[0]!);
+  const envelope = needsEnvelope ? envelopeCoupling(settings, scenario.tables.potentials, learner.layout) : undefined;
   const { regularization } = settings.algorithm;
   // Found before the run, which is too late for bad input.
   const minimum = chosen.includes('optimality_gap')
     ? findMinimum({ dataset, assignment, coupling: rules.coupling!, regularization, lossScales })
     : undefined;
   const runner = await openRunner(settings.engine, tablesOf(dataset));
-  const parts = { settings, streams, dataset, assignment, learner, rules, runner, start, chosen, lossScales, minimum };
+  const parts = {
+    ...{ settings, streams, dataset, assignment, learner, rules, runner },
+    ...{ start, chosen, lossScales, minimum, envelope },
+  };
   const simulation = cast(parts);
   try {
     await tryStep(simulation.engine, { settings, assignment, start });
@@ -213,11 +223,12 @@ interface Parts {
   readonly chosen: readonly MeasureName[];
   readonly lossScales: readonly number[];
   readonly minimum: Minimum | undefined;
+  readonly envelope: Coupling | undefined;
 }
 
 /** Gives every actor its part. */
 function cast(parts: Parts): Assembly['simulation'] {
-  const { settings, streams, dataset, assignment, learner, rules, runner, start, chosen, lossScales, minimum } = parts;
+  const { settings, streams, assignment, rules, start, chosen } = parts;
   const { algorithm, workers, data, network } = settings;
   const { quorum, combine, localSteps, overlap, stalenessMax, sends, handsOut, split } = rules.exchange;
   const stepNs = stepTimes(drawOf(network.stepTime), network.stragglers);
@@ -259,16 +270,7 @@ function cast(parts: Parts): Assembly['simulation'] {
       bytesPerSecond: network.bandwidth === 'unlimited' ? Infinity : network.bandwidth,
       streams,
     }),
-    engine: bindTasks({
-      runner,
-      rules,
-      learner,
-      dataset,
-      assignment,
-      regularization: algorithm.regularization,
-      lossScales,
-      minimum,
-    }),
+    engine: bindTasks(parts),
     streams,
     limits: limitsOf(settings),
   };

@@ -9,6 +9,7 @@ import { losses } from '../learning/losses.js';
 import { partitions } from '../learning/partitions.js';
 import { distributionRows } from '../network/distributions.js';
 import type { Methods } from '../optimization/methods.js';
+import { potentialSchema } from '../optimization/methods/alternating.js';
 import type { Tables } from './tables.js';
 import { duration, rate } from './units.js';
 
@@ -39,15 +40,43 @@ const network = z.strictObject({
     .describe('Workers that are always slow'),
 });
 
-const monitor = z.strictObject({
-  every: z
-    .strictObject({ iterations: z.int().min(1).describe('Moves of u between two measurements') })
-    .default({ iterations: 100 }),
-  measures: z
-    .array(z.enum(names(measures)))
-    .default(['gap_mean', 'minibatch_loss'])
-    .describe('What to measure at version 0, every so many moves, and at the end'),
-});
+function monitorSchema({ potentials }: Tables) {
+  return z.strictObject({
+    every: z
+      .strictObject({ iterations: z.int().min(1).describe('Moves of u between two measurements') })
+      .default({ iterations: 100 }),
+    measures: z
+      .array(z.enum(names(measures)))
+      .default(['gap_mean', 'minibatch_loss'])
+      .describe('What to measure at version 0, every so many moves, and at the end'),
+    envelope: z
+      .strictObject({
+        potential: potentialSchema(potentials)
+          .optional()
+          .describe('The potential of the envelope; by default that of the run, else quad'),
+        eta: z.number().positive().optional().describe('Its scale; by default that of the run, else 1'),
+        lambda: z
+          .number()
+          .positive()
+          .optional()
+          .describe(
+            'Its lambda, in units of the mean loss; by default that of the run (times the batch size with gradient: sum)',
+          ),
+        samples: z
+          .union([z.literal('all'), z.int().min(1)])
+          .default(5000)
+          .describe('How many samples of each I_j stand for it, the same ones at all times'),
+        tolerance: z
+          .number()
+          .positive()
+          .default(0.05)
+          .describe('A proximal solve ends where its residual is below this share of the gradient'),
+        iterations: z.int().min(1).default(50).describe('Steps of a proximal solve at most'),
+      })
+      .prefault({})
+      .describe('How envelope_gradient and its like, loss_gradient and residual_5b are measured'),
+  });
+}
 
 const stop = z
   .strictObject({
@@ -123,7 +152,7 @@ export function scenarioSchema(tables: Tables) {
         >
       ).prefault({}),
       network: network.prefault({}),
-      monitor: monitor.prefault({}),
+      monitor: monitorSchema(tables).prefault({}),
       stop,
       engine: engine.prefault({}),
     })

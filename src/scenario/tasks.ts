@@ -3,6 +3,7 @@ import type { Runner } from '../compute/runner.js';
 import type { Layout } from '../compute/layout.js';
 import type { TensorFunction } from '../compute/tensorFunction.js';
 import type { Engine, Inputs, Tensors } from '../kernel/effects.js';
+import type { Streams } from '../kernel/streams.js';
 import type { Dataset } from '../learning/dataset.js';
 import { batchEvaluation, evaluateSet, type Learner } from '../learning/evaluation.js';
 import type { Assignment } from '../learning/partition.js';
@@ -10,6 +11,8 @@ import { couplingMeasures } from '../optimization/coupling.js';
 import type { Coupling, Rules } from '../optimization/method.js';
 import { potentials } from '../optimization/potentials.js';
 import { coupledValue, minimiseCoupled, type CoupledProblem } from '../optimization/minimum.js';
+import type { Settings } from './schema.js';
+import { stationarityTasks } from './stationarity.js';
 
 export interface TaskContext {
   readonly runner: Runner;
@@ -17,12 +20,14 @@ export interface TaskContext {
   readonly learner: Learner;
   readonly dataset: Dataset;
   readonly assignment: Assignment;
-  /** nu */
-  readonly regularization: number;
+  readonly settings: Settings;
   /** What a batch's gradient is a multiple of: 1 for the mean, the batch size of each worker for the sum. */
   readonly lossScales: readonly number[];
   /** Given where the measure `optimality_gap` is taken. */
   readonly minimum: Minimum | undefined;
+  /** What envelopes are measured under, where they are. */
+  readonly envelope: Coupling | undefined;
+  readonly streams: Streams;
 }
 
 /** The coupled problem in float64 and the minimum of its F. */
@@ -44,6 +49,7 @@ export function bindTasks(context: TaskContext): Engine {
     consensusMove: inside(run(rules.consensusMove)),
     ...(rules.elastic === undefined ? {} : { elastic: run(rules.elastic) }),
     ...measureTasks(context),
+    ...stationarityTasks({ ...context, coupling: rules.coupling }),
   };
   return {
     wait: (result) => runner.wait(result),
@@ -67,7 +73,8 @@ function inside(task: Task): Task {
 
 /** Tasks of the monitor; each takes `u` `[P]` and `z`, a list of M vectors. */
 function measureTasks(context: TaskContext): Record<string, Task> {
-  const { runner, rules, learner, dataset, assignment, regularization, lossScales, minimum } = context;
+  const { runner, rules, learner, dataset, assignment, settings, lossScales, minimum } = context;
+  const { regularization } = settings.algorithm;
   const evaluation = batchEvaluation(learner);
   const couple = couplingMeasures(rules.coupling ?? none(learner.layout));
   const everything = {
@@ -125,8 +132,9 @@ export function findMinimum({
   coupling: { penalty, lambda },
   regularization,
   lossScales,
-}: Pick<TaskContext, 'dataset' | 'assignment' | 'regularization' | 'lossScales'> & {
+}: Pick<TaskContext, 'dataset' | 'assignment' | 'lossScales'> & {
   readonly coupling: Coupling;
+  readonly regularization: number;
 }): Minimum {
   const { eta } = penalty;
   const functions = assignment.map((indices, worker) => {

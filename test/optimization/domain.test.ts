@@ -1,5 +1,5 @@
 /** The search that keeps differences where a potential is finite, against what it promises, in float64. */
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
 import { openRunner } from '../../src/compute/engines.js';
 import { layersOf, layoutOf, type Layout } from '../../src/compute/layout.js';
@@ -120,8 +120,8 @@ const flat = (rows: readonly Row[]): Float32Array => Float32Array.from(rows.flat
 
 describe.each([
   // TensorFlow.js in plain JavaScript is slow.
-  { runner: 'eager', cases: 100 },
-  { runner: 'onnx', cases: 10_000 },
+  { runner: 'eager', cases: 25 },
+  { runner: 'onnx', cases: 2500 },
 ])('on $runner', async ({ runner, cases }) => {
   const engine = await open(runner);
 
@@ -140,19 +140,19 @@ describe.each([
       // What float32 may do to the distance from the radius, and to the share itself.
       const [distance, relative] = [1e-6, 1e-5];
       let shortened = 0;
-      for (let index = 0; index < cases / domains.length; index += 1) {
+      for (let index = 0; index < cases; index += 1) {
         const a = anyInside(domain);
         const d = anyMove(a);
         const share = await shareOf(a, d);
-        // 1/0.95 of a share is s_max or less; if it is less than the whole, it is s_max, and reaches the radius.
+        // 1/0.95 of a share is s_max or less; if it is less than the whole, twice as much is more than s_max.
         const far = reach(domain, a, d, share / most) / (inner * rho);
-        const further = reach(domain, a, d, ((1 + relative) * share) / most) / (inner * rho);
+        const further = reach(domain, a, d, ((1 + relative) * 2 * share) / most) / (inner * rho);
         const right = share >= 0 && share <= 1 && far <= 1 + distance && (share === 1 || further >= 1 - distance);
         if (!right) expect.fail(`the share ${share} of ${JSON.stringify({ a, d })} reaches ${far}`);
         if (reach(domain, a, d, share) >= rho) expect.fail(`${JSON.stringify({ a, d })} leaves the domain`);
         if (share < 1) shortened += 1;
       }
-      expect(shortened / (cases / domains.length)).toBeGreaterThan(0.3);
+      expect(shortened / cases).toBeGreaterThan(0.3);
     });
 
     it('no move at all, and one too small to square, are taken whole', async () => {
@@ -168,7 +168,7 @@ describe.each([
       expect(await shareOf(a, a)).toBeLessThan(1e-5);
       // As far as the other side.
       expect(await shareOf(a, [inwards])).toBe(1);
-      expect(await shareOf(a, [inwards.map((value) => 4 * value)])).toBeCloseTo(most / 2, 5);
+      expect(await shareOf(a, [inwards.map((value) => 4 * value)])).toBeCloseTo(1 / 4, 5);
       // What is already beyond the inner radius does not go on, and may come back.
       const beyond = [rowAt(domain, () => 1.0005)];
       const outwards = await shareOf(beyond, beyond);
@@ -247,8 +247,8 @@ describe.each([
   );
 });
 
-describe('a layer of 300,000 numbers', () => {
-  const large = layoutOf([{ name: 'only/weight', shape: [300_000] }]);
+describe('a layer of 100,000 numbers', () => {
+  const large = layoutOf([{ name: 'only/weight', shape: [100_000] }]);
 
   it.each([1, 1e-4])('stays inside a ball of radius %f, step after step', async (eta) => {
     const engine = await open('onnx');
@@ -259,11 +259,10 @@ describe('a layer of 300,000 numbers', () => {
     for (let step = 0; step < 8; step += 1) {
       const d = Float32Array.from({ length: large.count }, (_, index) => Math.sin(index + step));
       const { share } = await engine.call(searching, { a, d });
-      const before = euclidean(a);
       a = a.map((value, index) => value + share![0]! * d[index]!);
       expect(euclidean(a)).toBeLessThan(eta * inner * (1 + 1e-6));
-      // The room halves at least once in a step straight ahead; these turn, and stay near the boundary.
-      expect(euclidean(a)).toBeGreaterThan(step === 0 ? 0.94 * eta : 0.9 * before);
+      // The first step goes 0.95 of the way to the boundary, or half as far.
+      if (step === 0) expect(euclidean(a)).toBeGreaterThan(0.47 * eta);
     }
   });
 });

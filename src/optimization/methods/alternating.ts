@@ -13,10 +13,8 @@ export type Potentials = Readonly<Record<string, PotentialRow>>;
 
 /** The row over a table of potentials. */
 export function alternating(potentials: Potentials) {
-  const names = Object.keys(potentials) as [string, ...string[]];
   const options = z.object({
-    potential: z
-      .union([z.enum(names), choice('kind', potentials)])
+    potential: potentialSchema(potentials)
       .default('quad')
       .describe('The potential phi0 that couples u and z_j; quad is elastic averaging'),
     lambda: z.number().positive().default(0.1).describe('The coupling is phihat / lambda: smaller pulls harder'),
@@ -89,6 +87,11 @@ export function alternating(potentials: Potentials) {
       return undefined;
     },
   });
+}
+
+/** How a scenario names a potential: `tan`, or `{ kind: cubic, quadratic: 0.1 }`. */
+export function potentialSchema(potentials: Potentials) {
+  return z.union([z.enum(Object.keys(potentials) as [string, ...string[]]), choice('kind', potentials)]);
 }
 
 /** The potential that a scenario names. */
