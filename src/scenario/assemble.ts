@@ -22,6 +22,7 @@ import { partitions } from '../learning/partitions.js';
 import { checkBatchSize, sampler } from '../learning/sampling.js';
 import { star } from '../network/star.js';
 import { stepTimes } from '../network/stepTime.js';
+import { scaledPenalty } from '../optimization/envelope.js';
 import type { Coupling, Rules } from '../optimization/method.js';
 import { potentials } from '../optimization/potentials.js';
 import { decodeSafetensors } from '../record/safetensors.js';
@@ -75,6 +76,7 @@ export async function assemble(scenario: Scenario): Promise<Assembly> {
   };
   const simulation = cast(parts);
   try {
+    for (const coupling of [rules.coupling, envelope]) await tryPotential(runner, coupling);
     await tryStep(simulation.engine, { settings, assignment, start });
   } catch (error) {
     await runner.close();
@@ -274,6 +276,18 @@ function cast(parts: Parts): Assembly['simulation'] {
     streams,
     limits: limitsOf(settings),
   };
+}
+
+/** At the start u = z_j: a potential that is not finite there, as one of the user's own may be, cannot be used. */
+async function tryPotential(runner: Runner, coupling: Coupling | undefined): Promise<void> {
+  if (coupling === undefined) return;
+  const w = new Float32Array(coupling.penalty.layout.count);
+  const { value, gradient, outside } = await runner.call(scaledPenalty(coupling), { w });
+  if (outside![0] === 0 && Number.isFinite(value![0]!) && gradient!.every(Number.isFinite)) return;
+  throw new BadInput('the potential is not finite at 0, where a run starts: u = z_j', {
+    path: ['algorithm', 'potential'],
+    remedy: 'choose one whose domain contains 0, such as quad',
+  });
 }
 
 /** One step of worker 0, thrown away: what the engine cannot compute is told before the run and not in its midst. */

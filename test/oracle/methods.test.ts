@@ -342,6 +342,27 @@ describe('limit cases', () => {
     expect(distance([...observed.final('z0'), ...observed.final('v0')], [...z, ...v])).toBeLessThan(1e-6);
   });
 
+  it('penaltyAt: current takes the force at z, and the gradient at z + kappa v', async () => {
+    const [lambda, tau, kappa] = [0.5, 0.04, 0.7];
+    const keys = { lambda, workerStep: sigma, consensusStep: tau, momentum: kappa, regularization: nu };
+    const { problem, u0, final } = await observe({ ...keys, penaltyAt: 'current' }, { stop: { iterations: 40 } });
+    let u = u0;
+    const nodes = Array.from({ length: problem.workers }, () => ({ z: u0, v: zero(u0) }));
+    for (let t = 1; t <= 40; t += 1) {
+      u = nodes.reduce((sum, { z }) => plus(sum, minus(u, z), -2 * tau), u);
+      if (t === 40) break;
+      nodes.forEach((node, j) => {
+        const slope = plus(gradient(problem, j, plus(node.z, node.v, kappa)), minus(u, node.z), -2 / lambda);
+        node.v = node.v.map((value, i) => kappa * value - sigma * slope[i]!);
+        node.z = plus(node.z, node.v);
+      });
+    }
+    expect(distance(final('u'), u)).toBeLessThan(1e-6);
+    nodes.forEach(({ z }, j) => {
+      expect(distance(final(`z${j}`), z)).toBeLessThan(1e-6);
+    });
+  });
+
   it.each([
     ['downpour with one worker and period 1', { method: 'downpour', ...descent }],
     ['async-sgd with one worker', { method: 'async-sgd', consensusStep: sigma, regularization: nu }],

@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
+import type * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import { lastValueFrom, toArray } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import {
+  ball,
   defineScenario,
+  everywhere,
   loadScenario,
   prepare,
   simulate,
@@ -13,6 +16,7 @@ import {
   type Extensions,
   type LoggedEvent,
   type ModelRow,
+  type PotentialRow,
   type ScenarioInput,
 } from '../../src/index.js';
 import { sampleSet, tableOf } from '../../src/learning/sampleSet.js';
@@ -276,6 +280,69 @@ describe('rows of one’s own', () => {
     expect(await refusal(() => prepare(scenario), home)).toMatch(
       /^scenario: model: a traced function read the value of a tensor, which is not known while it is compiled\n/,
     );
+  });
+});
+
+describe('a potential of one’s own', () => {
+  /** weight ||x||^2: with weight 2 it pulls as quad does with half the lambda. */
+  const weighted: PotentialRow<{ weight: number }> = {
+    description: 'a weighted square',
+    options: z.object({ weight: z.number().positive().default(1).describe('The weight') }),
+    build: ({ weight }) => ({
+      value: (x) => x.square().sum<tf.Tensor1D>(1).mul(weight),
+      gradient: (x) => x.mul(2 * weight),
+      curvature: 2 * weight,
+      domain: everywhere,
+      elementwise: true,
+    }),
+  };
+  const extensions: Extensions = { potentials: { weighted } };
+  const input = (algorithm: object): ScenarioInput => ({
+    data: { dataset: 'quadratic', dimension: 3 },
+    algorithm: { consensusScaling: 'scaled', workerStep: 0.1, consensusStep: 0.05, ...algorithm },
+    monitor: { measures: ['penalty_force', 'envelope_gradient'], envelope: { tolerance: 1e-5 } },
+    stop: { iterations: 30 },
+  });
+
+  it('is used by name, with its keys, in the steps and in the measures', async () => {
+    const finals = await Promise.all(
+      [{ lambda: 1, potential: { kind: 'weighted', weight: 2 } }, { lambda: 0.5 }].map(async (algorithm) => {
+        const { measurements$, result } = simulate(defineScenario(input(algorithm), { extensions }));
+        const values: number[] = [];
+        measurements$.subscribe(({ value }) => values.push(value));
+        const { final } = await result;
+        return [...values, ...Object.values(final.tensors).flatMap(({ values: each }) => [...each])];
+      }),
+    );
+    expect(finals[0]!.length).toBeGreaterThan(20);
+    finals[0]!.forEach((value, index) => {
+      expect(value).toBeCloseTo(finals[1]![index]!, 5);
+    });
+  });
+
+  it('is refused where its domain excludes the start, u = z_j', async () => {
+    const barrier: PotentialRow = {
+      description: 'finite away from 0 only',
+      options: z.object({}),
+      build: () => ({
+        value: (x) => x.abs().log().neg().sum(1),
+        gradient: (x) => x.reciprocal().neg(),
+        curvature: Infinity,
+        domain: everywhere,
+        elementwise: true,
+      }),
+    };
+    const nowhere: PotentialRow = {
+      ...weighted,
+      build: () => ({ ...weighted.build({ weight: 1 } as never), domain: ball(0) }),
+    };
+    for (const potential of [barrier, nowhere]) {
+      const scenario = defineScenario(input({ potential: 'own' }), { extensions: { potentials: { own: potential } } });
+      expect(await refusal(() => prepare(scenario), home)).toBe(
+        'scenario: algorithm.potential: the potential is not finite at 0, where a run starts: u = z_j\n' +
+          '  choose one whose domain contains 0, such as quad',
+      );
+    }
   });
 });
 

@@ -221,6 +221,7 @@ describe('values of the wrong type or out of range', () => {
     [algorithm('lambda: "0.1"'), '4:3: algorithm.lambda: expected a number, not "0.1"'],
     [algorithm('lambda: [0.1, 0.2]'), '4:3: algorithm.lambda: expected a number, not [ 0.1, 0.2 ]'],
     [algorithm('eta: 0'), '4:3: algorithm.eta: expected a number above 0, not 0'],
+    [algorithm('eta: -2'), '4:3: algorithm.eta: expected a number above 0, not -2'],
     [algorithm('momentum: 1'), '4:3: algorithm.momentum: expected a number below 1, not 1'],
     [algorithm('momentum: -0.1'), '4:3: algorithm.momentum: expected a number of at least 0, not -0.1'],
     [algorithm('overlap: yes'), '4:3: algorithm.overlap: expected true or false, not "yes"'],
@@ -389,8 +390,57 @@ describe('names that no table has', () => {
   });
 
   it('an unknown potential is told the known ones', async () => {
-    expect(await said(`${good}algorithm: { potential: cubi }\n`)).toMatch(
-      /^~\/s\.yaml:3:14: algorithm\.potential: expected .*quad.*, not "cubi"/,
+    expect(await said(`${good}algorithm: { potential: cubi }\n`)).toBe(
+      '~/s.yaml:3:14: algorithm.potential: expected one of quad, cubic, tan, tan-sep, log, log-sep, or { kind: ... }, not "cubi"; did you mean cubic?',
+    );
+    expect(await said(`${good}algorithm: { potential: { kind: cubic, quadratik: 1 } }\n`)).toBe(
+      '~/s.yaml:3:40: algorithm.potential.quadratik: unknown key; did you mean quadratic?',
+    );
+  });
+});
+
+describe('methods and their keys', () => {
+  it.each([
+    ['method: easgd, lambda: 1', '3:29: algorithm.lambda: unknown key; '],
+    [
+      'method: easgd, exchange: split',
+      '3:29: algorithm.exchange: split needs quorum: 1; choose atomic for other quorums',
+    ],
+    ['method: eamsgd, momentum: 1', '3:30: algorithm.momentum: expected a number below 1, not 1'],
+    ['method: easgd, movingRate: 1', '3:29: algorithm.movingRate: expected a number below 1, not 1'],
+    ['method: easgd, movingRate: 0', '3:29: algorithm.movingRate: expected a number above 0, not 0'],
+    ['method: msgd', '3:14: algorithm.method: msgd has one worker, not 4: set workers: 1'],
+    ['method: downpour, quorum: 5', '3:32: algorithm.quorum: expected at most 4, the number of workers'],
+    ['method: local-sgd, localSteps: 0', '3:33: algorithm.localSteps: expected a number of at least 1, not 0'],
+    ['method: async-sgd, workerStep: 1', '3:33: algorithm.workerStep: unknown key; '],
+    ['penaltyAt: ahead', '3:14: algorithm.penaltyAt: expected one of lookahead, current, not "ahead"'],
+  ])('%s', async (keys, expected) => {
+    const message = await said(`${good}algorithm: { ${keys} }\n`);
+    expect(message.slice('~/s.yaml:'.length, '~/s.yaml:'.length + expected.length)).toBe(expected);
+  });
+
+  it.each([
+    ['method: local-sgd', 'penalty_force', 'a method that couples u and z_j, which local-sgd with these keys does not'],
+    ['method: downpour', 'residual_5a', 'a method that couples u and z_j, which downpour with these keys does not'],
+    [
+      'method: easgd, workerStep: { schedule: inverse-sqrt, value: 0.1 }',
+      'splitting_objective',
+      'a method that couples u and z_j, which easgd with these keys does not',
+    ],
+    ['potential: tan', 'optimality_gap', 'the potential quad, for which the minimum is known'],
+  ])('with %s there is no %s', async (keys, measure, needs) => {
+    expect(await said(`${good}algorithm: { ${keys} }\nmonitor: { measures: [gap, ${measure}] }\n`)).toBe(
+      `~/s.yaml:4:28: monitor.measures.1: ${measure} needs ${needs}\n  leave it out`,
+    );
+  });
+
+  it('an envelope needs a lambda', async () => {
+    const keys = 'algorithm: { method: downpour }\nmonitor: { measures: [envelope_gradient]';
+    expect(await said(`${good}${keys} }\n`)).toBe(
+      '~/s.yaml:4:12: monitor.measures: envelopes need a coupling, and the method has none of its own\n  set monitor.envelope.lambda',
+    );
+    expect(await said(`${good}${keys}, envelope: { lambda: 0 } }\n`)).toBe(
+      '~/s.yaml:4:55: monitor.envelope.lambda: expected a number above 0, not 0',
     );
   });
 });
