@@ -184,7 +184,7 @@ describe('tracing', () => {
         "ReduceMean": 1,
         "ReduceSum": 6,
         "Relu": 5,
-        "Reshape": 24,
+        "Reshape": 26,
         "ScatterElements": 1,
         "Slice": 13,
         "Sub": 5,

@@ -19,6 +19,7 @@ import {
 // Physical orders of TensorFlow.js's [height, width, in, out].
 const filtersOIHW = [3, 2, 0, 1];
 const filtersIOHW = [2, 3, 0, 1];
+const filtersOHWI = [3, 0, 1, 2];
 
 /** The windows of a convolution, and the orders of its images as ONNX wants them. */
 function geometry(attributes: Record<string, unknown>, imageShape: readonly number[], filterShape: readonly number[]) {
@@ -143,12 +144,41 @@ const conv2DBackpropFilter: Rule = ({ graph, inputs, attributes }) => {
     const dims = physicalDims(shape, filtersIOHW) as [number, number, number, number];
     return symbolOf(graph, gatheredFilterGradient(graph, images, scattered, dims), shape, filtersIOHW);
   }
+  if (windows.dilations[1] === 1) {
+    const value = interleavedFilterGradient(graph, { x, dy }, { windows, channelsFirst, channels: shape[2]! });
+    return symbolOf(graph, value, shape, filtersOHWI);
+  }
   const { extents, ...convolution } = filterGradient(windows);
   const dims = [shape[2]!, shape[3]!, ...extents];
   const operands = [arrange(graph, x, channelsFirst), arrange(graph, dy, channelsFirst)] as const;
   const whole = convolve(graph, operands, dims, convolution);
   return symbolOf(graph, graph.cropped(whole, physicalDims(shape, filtersIOHW)), shape, filtersIOHW);
 };
+
+/**
+ * The same where windows have no gaps between columns: the channels of a pixel become neighbours in a row, and the
+ * result's columns are (column, channel). One product of large matrices then replaces a small one for each channel
+ * (LeNet-5's second layer: 0.8 instead of 1.3 ms). Gives (out, height, width, in).
+ */
+function interleavedFilterGradient(
+  graph: OnnxGraph,
+  { x, dy }: { x: TraceSymbol; dy: TraceSymbol },
+  { windows, channelsFirst, channels }: { windows: Windows; channelsFirst: readonly number[]; channels: number },
+): Value {
+  const { extents, pads, strides, dilations } = filterGradient(windows);
+  const [channelAxis, ...others] = channelsFirst;
+  const [batch, height, width] = others.map((axis) => x.shape[axis]!) as [number, number, number];
+  const images = graph.reshape(arrange(graph, x, [...others, channelAxis!]), [1, batch, height, width * channels]);
+  const gradients = arrange(graph, dy, channelsFirst);
+  const out = graph.dims(gradients)[0]!;
+  const whole = convolve(graph, [images, gradients], [1, out, extents[0]!, extents[1]! * channels], {
+    pads: [pads[0], pads[1] * channels, pads[2], pads[3] * channels],
+    strides,
+    dilations: [dilations[0], dilations[1] * channels],
+  });
+  const cropped = graph.cropped(whole, [1, out, windows.size[0], windows.size[1] * channels]);
+  return graph.reshape(cropped, [out, ...windows.size, channels]);
+}
 
 const fusedConv2D: Rule = (call) => {
   if (call.attributes['dataFormat'] === 'NCHW') {
