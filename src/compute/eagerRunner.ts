@@ -24,6 +24,10 @@ export class EagerRunner implements Runner {
     return result;
   }
 
+  knownFinite(): boolean {
+    return false;
+  }
+
   close(): Promise<void> {
     return Promise.resolve();
   }

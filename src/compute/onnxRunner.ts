@@ -2,7 +2,7 @@
 import { resolveShapes, type Feeds, type Tables } from './feeds.js';
 import { Pool } from './pool.js';
 import type { Fingerprint, Runner, RunnerOptions } from './runner.js';
-import { Session } from './session.js';
+import { Session, type Evaluation } from './session.js';
 import type { TensorFunction } from './tensorFunction.js';
 import { trace, type Program } from './trace.js';
 
@@ -14,6 +14,7 @@ type Result = Record<string, Float32Array>;
 export class OnnxRunner implements Runner {
   private readonly programs = new Map<TensorFunction, Map<string, Program>>();
   private readonly inline = new Map<Program, Promise<Session>>();
+  private readonly finite = new WeakSet<Result>();
   private pool: Pool | undefined;
 
   constructor(
@@ -22,14 +23,14 @@ export class OnnxRunner implements Runner {
     private readonly tables: Tables,
   ) {}
 
-  call(definition: TensorFunction, feeds: Feeds): Promise<Result> {
-    const program = this.program(definition, feeds);
-    const { device, threads } = this.options;
-    const alone = device !== 'cpu' || threads === 1;
-    if (alone || program.operations < inlineOperationsMax) return this.runInline(program, feeds);
-    // This thread is one of them: it works while it waits.
-    this.pool ??= new Pool(threads - 1, device, this.tables);
-    return this.pool.run(program, feeds);
+  async call(definition: TensorFunction, feeds: Feeds): Promise<Result> {
+    const { outputs, finite } = await this.evaluate(this.program(definition, feeds), feeds);
+    if (finite) this.finite.add(outputs);
+    return outputs;
+  }
+
+  knownFinite(result: Result): boolean {
+    return this.finite.has(result);
   }
 
   async wait<Value>(result: Promise<Value>): Promise<Value> {
@@ -39,6 +40,15 @@ export class OnnxRunner implements Runner {
 
   async close(): Promise<void> {
     await this.pool?.close();
+  }
+
+  private evaluate(program: Program, feeds: Feeds): Promise<Evaluation> {
+    const { device, threads } = this.options;
+    const alone = device !== 'cpu' || threads === 1;
+    if (alone || program.operations < inlineOperationsMax) return this.runInline(program, feeds);
+    // This thread is one of them: it works while it waits.
+    this.pool ??= new Pool(threads - 1, device, this.tables);
+    return this.pool.run(program, feeds);
   }
 
   private program(definition: TensorFunction, feeds: Feeds): Program {
@@ -51,7 +61,7 @@ export class OnnxRunner implements Runner {
     return program;
   }
 
-  private async runInline(program: Program, feeds: Feeds): Promise<Result> {
+  private async runInline(program: Program, feeds: Feeds): Promise<Evaluation> {
     let session = this.inline.get(program);
     if (session === undefined) this.inline.set(program, (session = Session.open(program, this.options.device)));
     return (await session).evaluate(feeds, this.tables);

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import type { Feeds, Tables } from './feeds.js';
+import type { Evaluation } from './session.js';
 import type { Job } from './thread.js';
 import type { Program } from './trace.js';
 
@@ -10,13 +11,11 @@ import type { Program } from './trace.js';
 const built = new URL('./thread.js', import.meta.url);
 const threadFile = existsSync(built) ? built : new URL('../../dist/src/compute/thread.js', import.meta.url);
 
-type Result = Record<string, Float32Array>;
-
 /** Work that no thread has taken yet. */
 interface Task {
   readonly program: Program;
   readonly feeds: Feeds;
-  readonly settle: (result: Promise<Result>) => void;
+  readonly settle: (result: Promise<Evaluation>) => void;
 }
 
 export class Pool {
@@ -41,7 +40,7 @@ export class Pool {
   }
 
   /** Evaluates a program. Feeds over shared memory are not copied, and results lie in shared memory. */
-  run(program: Program, feeds: Feeds): Promise<Result> {
+  run(program: Program, feeds: Feeds): Promise<Evaluation> {
     return new Promise((resolve) => {
       this.queue.push({ program, feeds, settle: resolve });
       this.dispatch();
@@ -49,7 +48,10 @@ export class Pool {
   }
 
   /** Runs what is queued by `evaluate`, on this thread, until `result` is there or nothing is queued. */
-  async help(result: Promise<unknown>, evaluate: (program: Program, feeds: Feeds) => Promise<Result>): Promise<void> {
+  async help(
+    result: Promise<unknown>,
+    evaluate: (program: Program, feeds: Feeds) => Promise<Evaluation>,
+  ): Promise<void> {
     const awaited = { settled: false };
     const settle = (): void => {
       awaited.settled = true;
@@ -87,7 +89,7 @@ export class Pool {
 
   private start({ program, feeds, settle }: Task): void {
     const job: Job = { ...this.executableOf(program), device: this.device, feeds };
-    const result = this.piscina.run(job) as Promise<Result>;
+    const result = this.piscina.run(job) as Promise<Evaluation>;
     this.running.add(result);
     const finish = (): void => {
       this.running.delete(result);

@@ -19,6 +19,8 @@ export interface Runner {
   call(definition: TensorFunction, feeds: Feeds): Promise<Record<string, Float32Array>>;
   /** Waits for what follows from calls, and works meanwhile. */
   wait<Value>(result: Promise<Value>): Promise<Value>;
+  /** True for a result of `call` that is known to be finite, without looking at it. */
+  knownFinite(result: Readonly<Record<string, Float32Array>>): boolean;
   close(): Promise<void>;
 }
 

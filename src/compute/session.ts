@@ -1,4 +1,5 @@
 import ort from 'onnxruntime-node';
+import { allFinite } from '../finite.js';
 import { writeFeed, type Feeds, type Tables } from './feeds.js';
 import { sizeOf } from './table.js';
 import type { Feed } from './tensorFunction.js';
@@ -8,6 +9,13 @@ type Values = Float32Array | Int32Array;
 
 /** What a session needs of a program; crosses to threads. */
 export type Executable = Pick<Program, 'name' | 'bytes' | 'inputs' | 'outputs'>;
+
+/** What a call gives. */
+export interface Evaluation {
+  readonly outputs: Record<string, Float32Array>;
+  /** Whether all of it is finite: found out here, where the outputs are in the processor's cache. */
+  readonly finite: boolean;
+}
 
 const options = {
   // One thread inside a session: bits must not depend on the number of cores.
@@ -55,17 +63,21 @@ export class Session {
   }
 
   /** Evaluates `feeds`. Results that are worth it lie in shared memory. */
-  evaluate(feeds: Feeds, tables: Tables): Promise<Record<string, Float32Array>> {
+  evaluate(feeds: Feeds, tables: Tables): Promise<Evaluation> {
     // Calls take turns, because they share the arrays.
     const turn = this.last.then(() => this.evaluateNow(feeds, tables));
     this.last = turn.catch(() => undefined);
     return turn;
   }
 
-  private async evaluateNow(feeds: Feeds, tables: Tables): Promise<Record<string, Float32Array>> {
+  private async evaluateNow(feeds: Feeds, tables: Tables): Promise<Evaluation> {
     for (const [name, target] of Object.entries(this.inputs)) writeFeed(target, feeds[name]!, tables);
     await this.run();
-    return Object.fromEntries(Object.entries(this.outputs).map(([name, values]) => [name, copyOf(values)]));
+    const entries = Object.entries(this.outputs);
+    return {
+      outputs: Object.fromEntries(entries.map(([name, values]) => [name, copyOf(values)])),
+      finite: entries.every(([, values]) => allFinite(values)),
+    };
   }
 }
 

@@ -1,7 +1,7 @@
 /** What a thread of the pool runs: sessions over memory that it shares with the main thread. */
 import { workerData } from 'node:worker_threads';
 import type { Feeds, Tables } from './feeds.js';
-import { Session, type Executable } from './session.js';
+import { Session, type Evaluation, type Executable } from './session.js';
 
 /** One call. */
 export interface Job {
@@ -15,7 +15,7 @@ export interface Job {
 const { tables } = workerData as { tables: Tables };
 const sessions = new Map<number, Promise<Session>>();
 
-export default async function run({ key, device, executable, feeds }: Job): Promise<Record<string, Float32Array>> {
+export default async function run({ key, device, executable, feeds }: Job): Promise<Evaluation> {
   let session = sessions.get(key);
   if (session === undefined) {
     // ONNX Runtime does not read shared memory.

@@ -39,6 +39,8 @@ export interface Engine {
   run(computation: Computation): Promise<Tensors>;
   /** Waits for a result; an engine may work meanwhile. */
   wait?(result: Promise<Tensors>): Promise<Tensors>;
+  /** True for a result that the engine has found to be finite already, which is cheapest where it was computed. */
+  knownFinite?(result: Tensors): boolean;
 }
 
 /** One line of metrics.jsonl, less its virtual time. */

@@ -53,6 +53,7 @@ export function bindTasks(context: TaskContext): Engine {
   };
   return {
     wait: (result) => runner.wait(result),
+    knownFinite: (result) => runner.knownFinite(result),
     run: ({ task, inputs }) => {
       const bound = tasks[task];
       if (bound === undefined) throw new Error(`no computation is named ${task}`);
