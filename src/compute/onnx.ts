@@ -82,6 +82,8 @@ export interface Scattered {
 
 /** What rules know of values, for rules that can do better with it. */
 class Facts {
+  /** A convolution -> the same with a bias for each channel, which costs nothing there. */
+  readonly biased = new Map<Value, (bias: Value) => Value>();
   /** x -> max(x, 0), where the graph has both. */
   readonly rectified = new Map<Value, Value>();
   /** The condition x > 0 -> x. */

@@ -164,7 +164,7 @@ describe('tracing', () => {
     const row = modelCases[0]!;
     expect(operators(trace(valuesOf(row), shapesOf(row)))).toMatchInlineSnapshot(`
       {
-        "Add": 12,
+        "Add": 7,
         "Concat": 1,
         "Conv": 10,
         "ConvTranspose": 1,
@@ -184,7 +184,7 @@ describe('tracing', () => {
         "ReduceMean": 1,
         "ReduceSum": 6,
         "Relu": 5,
-        "Reshape": 26,
+        "Reshape": 24,
         "ScatterElements": 1,
         "Slice": 13,
         "Sub": 5,

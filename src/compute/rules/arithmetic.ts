@@ -72,23 +72,15 @@ function atan2(write: Write, a: Value, b: Value): Value {
   return write('Where', write('Equal', b, 0), write('Mul', write('Sign', a), Math.PI / 2), angle);
 }
 
-/** A sum; a bias for each channel of sampled images leaves them sampled. */
+/** A sum; a convolution takes a bias for each channel itself. */
 const add: SingleRule = (call) => {
   const { graph, inputs } = call;
   const { a, b } = inputs as { a: TraceSymbol; b: TraceSymbol };
-  const sum = withNeutral('Add', 0, 'both')(call);
-  const sampled = graph.facts.sampled.get(a.value ?? '');
-  // One number, or one for each channel: the second physical axis of images.
-  const perChannel = b.shape.length === 0 || (b.shape.length === 1 && a.order[1] === a.shape.length - 1);
-  const fits = perChannel && sum.shape.join() === a.shape.join() && sum.order.join() === a.order.join();
-  if (sampled !== undefined && fits && sum.value !== undefined && sum.value !== a.value) {
-    const bias = arrange(graph, b, sum.order);
-    graph.facts.sampled.set(sum.value, (...grid) => {
-      const part = sampled(...grid);
-      return graph.node('Add', [part, bias], graph.dims(part));
-    });
-  }
-  return sum;
+  const biased = graph.facts.biased.get(a.value ?? '');
+  // Channels are the second physical axis of images.
+  const perChannel = b.shape.length === 1 && a.order[1] === a.shape.length - 1 && b.shape[0] === a.shape.at(-1);
+  if (biased === undefined || !perChannel) return withNeutral('Add', 0, 'both')(call);
+  return symbolOf(graph, biased(arrange(graph, converted(graph, b, 'float32'))), a.shape, a.order);
 };
 
 export const arithmeticRules: Readonly<Record<string, Rule>> = {

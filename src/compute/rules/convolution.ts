@@ -13,6 +13,7 @@ import {
   placesWithin,
   refuseOtherWindows,
   type Moves,
+  type Operands,
   type Windows,
 } from './windows.js';
 
@@ -36,15 +37,25 @@ function geometry(attributes: Record<string, unknown>, imageShape: readonly numb
 const conv2D: SingleRule = ({ graph, inputs, attributes }) => {
   const { x, filter } = inputs as { x: TraceSymbol; filter: TraceSymbol };
   const { windows, batchFirst, operations } = geometry(attributes, x.shape, filter.shape);
-  const { pads, strides, dilations, outShape: shape } = windows;
   graph.operations += operations;
   const operands = [arrange(graph, x, batchFirst), arrange(graph, filter, filtersOIHW)] as const;
-  const value = convolve(graph, operands, physicalDims(shape, batchFirst), { pads, strides, dilations });
-  if (isPlain(windows) && hasFewChannels(graph, operands[0])) {
+  const value = convolution(graph, operands, windows, physicalDims(windows.outShape, batchFirst));
+  return symbolOf(graph, value, windows.outShape, batchFirst);
+};
+
+/** A convolution, with what rules may do better than to take its result. */
+function convolution(graph: OnnxGraph, operands: Operands, windows: Windows, dims: readonly number[]): Value {
+  const { pads, strides, dilations } = windows;
+  const [images, filters, bias] = operands;
+  const value = convolve(graph, operands, dims, { pads, strides, dilations });
+  if (bias === undefined) {
+    graph.facts.biased.set(value, (added) => convolution(graph, [images, filters, added], windows, dims));
+  }
+  if (isPlain(windows) && hasFewChannels(graph, images)) {
     graph.facts.sampled.set(value, (from, grid) => sampledConvolution(graph, operands, from, grid));
   }
-  return symbolOf(graph, value, shape, batchFirst);
-};
+  return value;
+}
 
 /** Whether windows move by one and have neither border nor gaps. */
 const isPlain = ({ strides, dilations, pads }: Windows): boolean =>
@@ -69,16 +80,11 @@ function underWindows(
 }
 
 /** A plain convolution on a grid alone. */
-function sampledConvolution(
-  graph: OnnxGraph,
-  [images, filters]: readonly [Value, Value],
-  from: Place,
-  grid: Grid,
-): Value {
+function sampledConvolution(graph: OnnxGraph, [images, filters, bias]: Operands, from: Place, grid: Grid): Value {
   const [out, , ...size] = graph.dims(filters) as [number, number, number, number];
   const part = underWindows(graph, images, size, { from, grid });
   const dims = [graph.dims(images)[0]!, out, ...grid.count];
-  return convolve(graph, [part, filters], dims, { pads: [0, 0, 0, 0], strides: grid.strides, dilations: [1, 1] });
+  return convolve(graph, [part, filters, bias], dims, { pads: [0, 0, 0, 0], strides: grid.strides, dilations: [1, 1] });
 }
 
 /** The gradient of a plain convolution's filters, where what comes back is scattered: the sum over places of a window. */

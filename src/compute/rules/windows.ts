@@ -121,10 +121,13 @@ interface Convolution {
   readonly group?: number;
 }
 
-/** A convolution of images with filters (out, in, height, width). */
+/** Images, filters (out, in, height, width), and perhaps a bias (out). */
+export type Operands = readonly [Value, Value, (Value | undefined)?];
+
+/** A convolution of images with filters. */
 export function convolve(
   graph: OnnxGraph,
-  [images, filters]: readonly [Value, Value],
+  [images, filters, bias]: Operands,
   dims: readonly number[],
   { pads, ...convolution }: Convolution,
 ): Value {
@@ -133,8 +136,9 @@ export function convolve(
   const [top, left, bottom, right] = pads;
   const whole = graph.dims(images).slice(2).join() === graph.dims(filters).slice(2).join();
   if (whole && top === 0 && left === 0 && bottom + right > 0) {
-    const attributes = { pads: [0, 0, 0, 0], ...convolution };
-    return graph.node('Conv', [bordered(graph, images, pads, 0), filters], dims, { attributes });
+    const unbordered = { ...convolution, pads: [0, 0, 0, 0] } as const;
+    return convolve(graph, [bordered(graph, images, pads, 0), filters, bias], dims, unbordered);
   }
-  return graph.node('Conv', [images, filters], dims, { attributes: { pads, ...convolution } });
+  const operands = bias === undefined ? [images, filters] : [images, filters, bias];
+  return graph.node('Conv', operands, dims, { attributes: { pads, ...convolution } });
 }
