@@ -76,8 +76,8 @@ export interface Scattered {
   readonly gradient: Value;
   /** Where the windows lie. */
   readonly grid: Grid;
-  /** What comes back to the pixel at `place` of every window. */
-  readonly share: (place: Place) => Value;
+  /** What comes back to the pixel at each place of every window (batch, channels, height, width). */
+  readonly shares: () => readonly Value[];
 }
 
 /** What rules know of values, for rules that can do better with it. */

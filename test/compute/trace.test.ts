@@ -169,7 +169,7 @@ describe('tracing', () => {
         "Conv": 10,
         "ConvTranspose": 1,
         "Div": 5,
-        "Equal": 12,
+        "Equal": 8,
         "Exp": 1,
         "Expand": 1,
         "Gemm": 3,
@@ -187,10 +187,10 @@ describe('tracing', () => {
         "Reshape": 24,
         "ScatterElements": 1,
         "Slice": 13,
-        "Sub": 5,
+        "Sub": 8,
         "Sum": 1,
         "Transpose": 13,
-        "Where": 15,
+        "Where": 11,
       }
     `);
   });

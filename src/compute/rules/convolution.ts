@@ -91,15 +91,16 @@ function sampledConvolution(graph: OnnxGraph, [images, filters, bias]: Operands,
 function gatheredFilterGradient(
   graph: OnnxGraph,
   images: Value,
-  { grid, share }: Scattered,
+  { grid, shares }: Scattered,
   dims: readonly [number, number, number, number],
 ): Value {
   const [channels, out, ...size] = dims;
   const exchanged = (value: Value): Value => graph.transpose(value, [1, 0, 2, 3]);
-  const parts = placesWithin(grid.strides).map((from) => {
+  const gradients = shares();
+  const parts = placesWithin(grid.strides).map((from, place) => {
     const part = underWindows(graph, images, size, { from, grid });
     const attributes = { pads: [0, 0, 0, 0], strides: [1, 1], dilations: grid.strides } as const;
-    return convolve(graph, [exchanged(part), exchanged(share(from))], [channels, out, ...size], attributes);
+    return convolve(graph, [exchanged(part), exchanged(gradients[place]!)], [channels, out, ...size], attributes);
   });
   return graph.node('Sum', parts, dims);
 }

@@ -75,6 +75,22 @@ function winners(graph: OnnxGraph, { x, y, windows }: Pooled, numberOf: (place: 
   return graph.expand(found, graph.dims(y));
 }
 
+/**
+ * What comes back to each place of every window: all of it to the first largest element. What is left after a place
+ * is a difference, because ONNX Runtime subtracts thrice as fast as it chooses.
+ */
+function shares(graph: OnnxGraph, { x, y, dy, windows }: Pooled): Value[] {
+  const write = writerOf(graph);
+  const places = placesWithin(windows.size);
+  let left = dy;
+  return places.map((place, index) => {
+    if (index === places.length - 1) return left;
+    const share = write('Where', write('Equal', phase(graph, x, place, windows), y), left, 0);
+    left = write('Sub', left, share);
+    return share;
+  });
+}
+
 const maxPoolGrad: Rule = ({ graph, inputs, attributes }) => {
   const { dy, input, output } = inputs as Record<'dy' | 'input' | 'output', TraceSymbol>;
   const windows = geometry(attributes, input);
@@ -105,9 +121,9 @@ function scattered(graph: OnnxGraph, pooled: Pooled): Value {
       graph.node('ScatterElements', operands, [images, pixels], { attributes: { axis: 1 } }),
       dims,
     );
-    const share = (place: Place): Value => write('Where', write('Equal', within, pixelOf(place)), gradient, 0);
     if (strides.join() === windows.size.join()) {
-      graph.facts.scattered.set(value, { gradient, grid: { strides, count: places }, share });
+      const grid = { strides, count: places };
+      graph.facts.scattered.set(value, { gradient, grid, shares: () => shares(graph, { ...pooled, dy: gradient }) });
     }
     return value;
   };
@@ -125,17 +141,12 @@ function scattered(graph: OnnxGraph, pooled: Pooled): Value {
 function added(graph: OnnxGraph, pooled: Pooled): Value {
   const { windows } = pooled;
   const { places, size, pads } = windows;
-  const write = writerOf(graph);
   // One channel an image: all channels are treated alike. No maximum lies on the border.
   const [x, y, dy] = [pooled.x, pooled.y, pooled.dy].map((value) =>
     graph.reshape(value, oneChannel(graph.dims(value))),
   );
   const inside = pads.every((extent) => extent === 0) ? x! : bordered(graph, x!, pads, -Infinity);
-  const numberOf = ([row, column]: Place): number => row * size[1] + column;
-  const winner = winners(graph, { x: inside, y: y!, dy: dy!, windows }, numberOf);
-  const parts = placesWithin(windows.size).map((place) =>
-    write('Where', write('Equal', winner, numberOf(place)), dy!, 0),
-  );
+  const parts = shares(graph, { x: inside, y: y!, dy: dy!, windows });
   const stacked = graph.node('Concat', parts, [graph.dims(x!)[0]!, parts.length, ...places], {
     attributes: { axis: 1 },
   });
