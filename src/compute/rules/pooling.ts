@@ -20,11 +20,11 @@ function pool(kernel: string, operator: string): Rule {
     }
     const images = arrange(graph, x, imagesNCHW);
     const dims = physicalDims(shape, imagesNCHW);
-    const sampled = kernel === 'MaxPool' ? sampledOf(graph, images, windows) : undefined;
+    const apart = sampledOf(graph, images, windows) !== undefined || areSmallTiles(windows);
     const value =
-      sampled === undefined
-        ? graph.node(operator, [images], dims, { attributes: { kernel_shape: size, strides, pads } })
-        : graph.node('Max', placesWithin(size).map(sampled), dims);
+      kernel === 'MaxPool' && apart
+        ? graph.node('Max', phases(graph, images, windows), dims)
+        : graph.node(operator, [images], dims, { attributes: { kernel_shape: size, strides, pads } });
     graph.operations += sizeOf(x.shape);
     return symbolOf(graph, value, shape, imagesNCHW);
   };
@@ -41,6 +41,37 @@ const lieApart = ({ strides, size, pads }: Windows): boolean =>
 function sampledOf(graph: OnnxGraph, images: Value, windows: Windows): ((place: Place) => Value) | undefined {
   const sampled = lieApart(windows) ? graph.facts.sampled.get(images) : undefined;
   return sampled && ((place) => sampled(place, { strides: windows.strides, count: windows.places }));
+}
+
+/** True for small windows that cover the image, each pixel once. */
+const areSmallTiles = (windows: Windows): boolean => {
+  const { image, places, size } = windows;
+  return lieApart(windows) && sizeOf(size) <= 4 && [0, 1].every((axis) => places[axis]! * size[axis]! === image[axis]);
+};
+
+/**
+ * The elements of `x` at each place of windows that cover it. Columns are told apart by a transpose and rows by a split:
+ * 0.06 ms for LeNet-5's second pooling, where MaxPool and Slices with steps take 0.13.
+ */
+function tilePhases(graph: OnnxGraph, x: Value, { places, size: [height, width] }: Windows): Value[] {
+  const type = graph.type(x);
+  const windows = sizeOf(graph.dims(x)) / (height * width);
+  const rows = windows / places[1];
+  const columns = graph.transpose(graph.reshape(x, [windows * height, width]), [1, 0]);
+  const split = (value: Value, axis: number, dims: readonly number[], count: number): readonly Value[] => {
+    const outputs = Array.from({ length: count }, () => ({ dims, type }));
+    return graph.nodeOf('Split', [value], outputs, { axis, num_outputs: count });
+  };
+  const apart = split(graph.reshape(columns, [width, rows, height, places[1]]), 2, [width, rows, 1, places[1]], height);
+  return apart
+    .flatMap((row) => split(row, 0, [1, rows, 1, places[1]], width))
+    .map((part) => graph.reshape(part, [...graph.dims(x).slice(0, 2), ...places]));
+}
+
+/** The elements of the padded image `x` (batch, channels, height, width) at each place of every window. */
+function phases(graph: OnnxGraph, x: Value, windows: Windows): Value[] {
+  if (sampledOf(graph, x, windows) === undefined && areSmallTiles(windows)) return tilePhases(graph, x, windows);
+  return placesWithin(windows.size).map((place) => phase(graph, x, place, windows));
 }
 
 /** The elements of the padded image `x` (batch, channels, height, width) at one place of every window. */
@@ -67,10 +98,13 @@ interface Pooled {
  */
 function winners(graph: OnnxGraph, { x, y, windows }: Pooled, numberOf: (place: Place) => number): Value {
   const write = writerOf(graph);
-  const [last, ...earlier] = placesWithin(windows.size).reverse();
+  const elements = phases(graph, x, windows);
+  const [last, ...earlier] = placesWithin(windows.size)
+    .map((place, index) => ({ place, element: elements[index]! }))
+    .reverse();
   const found = earlier.reduce(
-    (later, place) => write('Where', write('Equal', phase(graph, x, place, windows), y), numberOf(place), later),
-    graph.constant('int32', [], [numberOf(last!)]),
+    (later, { place, element }) => write('Where', write('Equal', element, y), numberOf(place), later),
+    graph.constant('int32', [], [numberOf(last!.place)]),
   );
   return graph.expand(found, graph.dims(y));
 }
@@ -81,11 +115,10 @@ function winners(graph: OnnxGraph, { x, y, windows }: Pooled, numberOf: (place: 
  */
 function shares(graph: OnnxGraph, { x, y, dy, windows }: Pooled): Value[] {
   const write = writerOf(graph);
-  const places = placesWithin(windows.size);
   let left = dy;
-  return places.map((place, index) => {
-    if (index === places.length - 1) return left;
-    const share = write('Where', write('Equal', phase(graph, x, place, windows), y), left, 0);
+  return phases(graph, x, windows).map((element, index, { length }) => {
+    if (index === length - 1) return left;
+    const share = write('Where', write('Equal', element, y), left, 0);
     left = write('Sub', left, share);
     return share;
   });
