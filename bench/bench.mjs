@@ -24,12 +24,21 @@ for (let round = 1; round <= rounds; round += 1) {
   for (const peer of peers) theirs.get(peer.name).push(await peer.millisecondsPerIteration(iterations));
 }
 for (const peer of peers) peer.stop();
+const potentials = ['quad', 'cubic', 'tan', 'tan-sep', 'log', 'log-sep'];
+const alone = { workers: 1, threads: 1 };
+const steps = new Map(potentials.map((potential) => [potential, []]));
+for (let round = 1; round <= rounds; round += 1) {
+  progress(`potentials, round ${round} of ${rounds}`);
+  for (const potential of potentials) {
+    steps.get(potential).push(await lenetMillisecondsPerIteration(iterations, { potential, ...alone }));
+  }
+}
 progress('kernel events');
 const events = [];
 for (let round = 0; round < 5; round += 1) events.push(await kernelEventsPerSecond());
 progress('1,000 workers on a quadratic');
-const steps = [];
-for (let round = 0; round < 3; round += 1) steps.push(await quadraticStepsPerSecond());
+const quadratics = [];
+for (let round = 0; round < 3; round += 1) quadratics.push(await quadraticStepsPerSecond());
 progress('memory of 2,000 iterations');
 const memory = await memoryCourse();
 
@@ -49,9 +58,16 @@ for (const group of new Set(peers.map((peer) => peer.group))) {
 }
 if (peers.length === 0)
   table.push(['PyTorch', 'not found: no python3 here can import torch (Debian: python3-torch libopenblas0-pthread)']);
+for (const potential of potentials.slice(1)) {
+  const ratios = steps.get(potential).map((value, round) => value / steps.get('quad')[round]);
+  table.push([
+    `one worker's step and move on one thread, ${potential} against quad`,
+    `${median(ratios).toFixed(3)} times (${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)})`,
+  ]);
+}
 const count = (value) => Math.round(value).toLocaleString('en-US');
 table.push(['kernel events a second, empty handlers', count(median(events))]);
-table.push(['worker steps a second, 1,000 workers on a 10-dimensional quadratic', count(median(steps))]);
+table.push(['worker steps a second, 1,000 workers on a 10-dimensional quadratic', count(median(quadratics))]);
 for (const { iteration, heap, resident } of memory) {
   table.push([
     `memory after ${count(iteration)} LeNet-5 iterations`,

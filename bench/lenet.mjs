@@ -3,13 +3,15 @@ import { defineScenario, prepare } from '../dist/src/index.js';
 
 const warmup = 60;
 
-function scenario(iterations) {
+function scenario(iterations, { potential = 'quad', workers = 4, threads = 'auto' } = {}) {
   return defineScenario({
     seed: 7,
     data: { dataset: 'mnist', batchSize: 20 },
     model: 'lenet5',
-    workers: 4,
+    workers,
+    engine: { threads },
     algorithm: {
+      potential,
       lambda: 0.1,
       workerStep: 0.005,
       consensusStep: 0.005,
@@ -24,8 +26,8 @@ function scenario(iterations) {
 }
 
 /** Milliseconds an iteration, after a warm-up. */
-export async function lenetMillisecondsPerIteration(iterations) {
-  const run = await prepare(scenario(warmup + iterations));
+export async function lenetMillisecondsPerIteration(iterations, settings = {}) {
+  const run = await prepare(scenario(warmup + iterations, settings));
   let moves = 0;
   let began = 0;
   run.events$.subscribe(({ kind }) => {

@@ -15,7 +15,11 @@ export function claims(points) {
 function trainErrors(mean) {
   const worst = Math.max(...potentials.map((name) => mean(name, 'train_error')));
   // 0.00 % as the paper rounds it.
-  return verdict('(i) all potentials reach 0.00 % training error', worst < 0.00005, `the largest mean is ${percent(worst)}`);
+  return verdict(
+    '(i) all potentials reach 0.00 % training error',
+    worst < 0.00005,
+    `the largest mean is ${percent(worst)}`,
+  );
 }
 
 function trainLosses(mean) {
@@ -43,7 +47,11 @@ function cubicTests(named) {
     const intervals = apart ? 'intervals apart' : 'intervals overlap';
     return `${measure === 'test_error' ? 'test error' : 'test nll'} ${show(cubic)} against ${show(least)} (${intervals})`;
   });
-  return verdict('(iii) cubic is clearly best on the test set', parts.every(({ apart }) => apart), said.join(', '));
+  return verdict(
+    '(iii) cubic is clearly best on the test set',
+    parts.every(({ apart }) => apart),
+    said.join(', '),
+  );
 }
 
 /** A training loss that mSGD reaches too, in the middle of its course. */
@@ -51,14 +59,20 @@ const level = 2000;
 
 function stability(points) {
   const first = (point) => {
-    const found = point.runs.flatMap((run) => courseOf(run, 'train_loss').filter(([, loss]) => loss < level).slice(0, 1));
+    const found = point.runs.flatMap((run) =>
+      courseOf(run, 'train_loss')
+        .filter(([, loss]) => loss < level)
+        .slice(0, 1),
+    );
     return found.length === 0 ? Infinity : Math.min(...found.map(([iteration]) => iteration));
   };
   const ours = Math.max(...potentials.map((name) => first(points.find((point) => point.name === name))));
-  const sequential = points.filter(({ name }) => name.startsWith('msgd')).map((point) => {
-    const end = finalOf(point, 'train_loss')?.mean;
-    return { name: point.name, end, first: first(point) };
-  });
+  const sequential = points
+    .filter(({ name }) => name.startsWith('msgd'))
+    .map((point) => {
+      const end = finalOf(point, 'train_loss')?.mean;
+      return { name: point.name, end, first: first(point) };
+    });
   if (sequential.length === 0) return '(iv) not judged: mSGD was not run.';
   const same = sequential.find(({ name }) => name === 'msgd-0.9-0.005');
   const best = Math.min(...sequential.map((each) => each.first));

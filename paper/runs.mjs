@@ -7,7 +7,10 @@ export function readPoints(path) {
   const file = join(path, 'summary.json');
   if (!existsSync(file)) throw new Error(`${file} is not there: run npm run paper first`);
   const { points } = JSON.parse(readFileSync(file, 'utf8'));
-  return points.map((point) => ({ ...point, runs: point.runs.map((run) => ({ ...run, path: join(path, run.directory) })) }));
+  return points.map((point) => ({
+    ...point,
+    runs: point.runs.map((run) => ({ ...run, path: join(path, run.directory) })),
+  }));
 }
 
 /** Mean and 95% half-width of the final values over the seeds that completed; undefined where there is none. */

@@ -39,7 +39,9 @@ function interval(found, show) {
 }
 
 export function markdown(head, rows) {
-  const widths = head.map((title, column) => Math.max(title.length, 3, ...rows.map((row) => String(row[column]).length)));
+  const widths = head.map((title, column) =>
+    Math.max(title.length, 3, ...rows.map((row) => String(row[column]).length)),
+  );
   const line = (cells) => `| ${cells.map((cell, column) => String(cell).padEnd(widths[column])).join(' | ')} |`;
   return [line(head), `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...rows.map(line)].join('\n');
 }

@@ -28,16 +28,16 @@ export function box(radius: number): Domain {
 /** What the shape of a domain decides. The radius is that of differences, not of scaled ones. */
 export interface Geometry {
   /** The largest s of 1, 1/2, 1/4, ... with s <= `boundaryShare` s_max, where a + s_max d reaches the radius: `[1]`. */
-  readonly share: (options: {
-    layers: readonly Layer[];
-    radius: number;
-    a: tf.Tensor2D;
-    d: tf.Tensor2D;
-  }) => tf.Tensor1D;
+  readonly share: (options: Room & { a: tf.Tensor2D; d: tf.Tensor2D }) => tf.Tensor1D;
   /** Pulls what is at or beyond the radius to `boundaryShare` of it. */
-  readonly pull: (options: { layers: readonly Layer[]; radius: number; differences: tf.Tensor2D }) => Pulled;
-  /** How many (row, layer) pairs lie at or beyond the radius: `[1]`. */
-  readonly count: (options: { layers: readonly Layer[]; radius: number; differences: tf.Tensor2D }) => tf.Tensor1D;
+  readonly pull: (options: Room & { differences: tf.Tensor2D }) => Pulled;
+  /** How many rows have something at or beyond the radius: `[1]`. */
+  readonly count: (options: Room & { differences: tf.Tensor2D }) => tf.Tensor1D;
+}
+
+interface Room {
+  readonly layers: readonly Layer[];
+  readonly radius: number;
 }
 
 /** Differences of which some have been pulled inside. */
@@ -46,12 +46,12 @@ export interface Pulled {
   readonly kept: tf.Tensor2D;
   /** `[rows, P]` */
   readonly differences: tf.Tensor2D;
-  /** How many (row, layer) pairs had to be pulled: `[1]`. */
+  /** How many rows had to be pulled: `[1]`. */
   readonly count: tf.Tensor1D;
 }
 
 /** A move goes at most this far towards the boundary, and what is pulled comes to rest there: no iterate sits on it. */
-const boundaryShare = 0.95;
+export const boundaryShare = 0.95;
 
 /**
  * What is left to a difference on the boundary, as a share of the radius (of its square for balls): so that nothing is
@@ -70,32 +70,27 @@ const ballGeometry: Geometry = {
     const room = tf.sub(radius * radius, layerSums(layers, a.square())).maximum(leastRoom * radius * radius);
     const along = layerSums(layers, a.mul(d));
     const length = layerSums(layers, d.square());
-    const discriminant = along.square().add(length.mul(room));
-    const sum = discriminant.sqrt().add(along.abs());
+    const sum = along.square().add(length.mul(room)).sqrt().add(along.abs());
     const largest = tf.where(along.less(0), sum.div(length), room.div(sum));
-    return halvings(largest.min().mul(boundaryShare).minimum(1)).add(poisonOf(discriminant)).reshape([1]);
+    return halvings(largest.min().mul(boundaryShare).minimum(1)).reshape([1]);
   },
   pull: ({ layers, radius, differences }) => {
     const parts = perLayer(layers, differences);
-    const squares = concatenate(parts.map((part) => part.square().sum(1, true)));
+    const squares = layerSums(layers, differences.square());
     const outside = squares.greaterEqual(radius * radius);
     // The second term is NaN where a square overflows: that has no length to divide by.
     const toBoundary = tf.div(boundaryShare * radius, squares.sqrt()).add(squares.mul(0));
     const factors = tf.where(outside, toBoundary, 1);
-    const ones = outside.logicalNot().toFloat();
+    const kept = outside.logicalNot().toFloat();
     const column = (values: tf.Tensor, index: number): tf.Tensor => values.slice([0, index], [-1, 1]);
     return {
-      kept: concatenate(layers.map(({ size }, index) => tf.ones<tf.Rank.R2>([1, size]).mul(column(ones, index)))),
+      kept: concatenate(layers.map(({ size }, index) => tf.ones<tf.Rank.R2>([1, size]).mul(column(kept, index)))),
       differences: concatenate(parts.map((part, index) => part.mul(column(factors, index)))),
-      count: outside.toFloat().sum().reshape([1]),
+      count: rowsWith(outside),
     };
   },
   count: ({ layers, radius, differences }) =>
-    layerSums(layers, differences.square())
-      .greaterEqual(radius * radius)
-      .toFloat()
-      .sum()
-      .reshape([1]),
+    rowsWith(layerSums(layers, differences.square()).greaterEqual(radius * radius)),
 };
 
 /** Every coordinate counts by itself: |w_li| < radius. */
@@ -108,25 +103,20 @@ const boxGeometry: Geometry = {
     const least = leastRoom * radius;
     const above = tf.sub(radius, a).maximum(least);
     const below = tf.sub(-radius, a).minimum(-least);
-    const used = d.div(above).maximum(d.div(below));
-    const most = used.max().maximum(boundaryShare);
-    return halvings(tf.div(boundaryShare, most)).add(poisonOf(used)).reshape([1]);
+    const most = d.div(above).maximum(d.div(below)).max().maximum(boundaryShare);
+    return halvings(tf.div(boundaryShare, most)).reshape([1]);
   },
-  pull: ({ layers, radius, differences }) => {
-    const outside = differences.abs().greaterEqual<tf.Tensor2D>(radius);
+  pull: ({ radius, differences }) => {
+    const outside: tf.Tensor2D = differences.abs<tf.Tensor2D>().greaterEqual(radius);
     const resting = boundaryShare * radius;
-    const kept = outside.logicalNot<tf.Tensor2D>().toFloat();
+    const clipped = differences.clipByValue<tf.Tensor2D>(-resting, resting);
     return {
-      kept,
-      differences: tf.where(outside, tf.clipByValue(differences, -resting, resting), differences),
-      count: tf
-        .sub(1, layerReductions(layers, kept, 'min'))
-        .sum()
-        .reshape([1]),
+      kept: outside.logicalNot<tf.Tensor2D>().toFloat<tf.Tensor2D>(),
+      differences: tf.where(outside, clipped, differences),
+      count: rowsWith(outside),
     };
   },
-  count: ({ layers, radius, differences }) =>
-    layerReductions(layers, differences.abs(), 'max').greaterEqual(radius).toFloat().sum().reshape([1]),
+  count: ({ radius, differences }) => rowsWith(differences.abs().greaterEqual(radius)),
 };
 
 export const geometries: Readonly<Record<Exclude<Domain['kind'], 'everywhere'>, Geometry>> = {
@@ -134,17 +124,17 @@ export const geometries: Readonly<Record<Exclude<Domain['kind'], 'everywhere'>, 
   box: boxGeometry,
 };
 
+/** In how many rows a condition holds somewhere: `[1]`. */
+function rowsWith(condition: tf.Tensor): tf.Tensor1D {
+  return condition.toFloat().max(1).sum().reshape([1]);
+}
+
 /**
  * The first of 1, 1/2, 1/4, ... that is at most `share`. A stiff force near the boundary overshoots the other side:
  * going as far as allowed would leave the difference there, to be thrown back and forth, where halving leaves it inside.
  */
 function halvings(share: tf.Tensor): tf.Tensor {
   return share.log().div(Math.LN2).floor().mul(Math.LN2).exp();
-}
-
-/** NaN where a value is infinite or NaN, else 0: minima and maxima may lose a NaN, a sum does not. */
-function poisonOf(values: tf.Tensor): tf.Tensor {
-  return values.sum().mul(0);
 }
 
 /** The parts of `rows` that belong to each layer: `[rows, size]`. */
@@ -155,11 +145,7 @@ export function perLayer(layers: readonly Layer[], rows: tf.Tensor2D): tf.Tensor
 
 /** Sums over each layer: `[rows, L]`. */
 function layerSums(layers: readonly Layer[], rows: tf.Tensor2D): tf.Tensor2D {
-  return layerReductions(layers, rows, 'sum');
-}
-
-function layerReductions(layers: readonly Layer[], rows: tf.Tensor2D, by: 'sum' | 'min' | 'max'): tf.Tensor2D {
-  return concatenate(perLayer(layers, rows).map((part) => part[by]<tf.Tensor2D>(1, true)));
+  return concatenate(perLayer(layers, rows).map((part) => part.sum(1, true)));
 }
 
 /** Columns of several tensors side by side. */

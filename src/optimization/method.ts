@@ -31,17 +31,27 @@ export interface Coupling {
   readonly lambda: number;
 }
 
+/**
+ * A step under a potential that is finite only near 0. It is first taken whole, and gives `leaves`: 0 where that stays in
+ * the domain. Else it is taken again, `searched`: pulled back and shortened where need be. That is rare, and the search
+ * costs as much as a tenth of a step of LeNet-5. Where nothing need be changed both give the same bits.
+ */
+export interface Attempt {
+  readonly whole: TensorFunction;
+  readonly searched?: TensorFunction;
+}
+
 /** The rules of a run: tensor functions and their step sizes. */
 export interface Rules {
   readonly exchange: Exchange;
   /** Takes what a `StepRule` takes and a batch; gives a `StepResult`. */
-  readonly workerStep: TensorFunction;
+  readonly workerStep: Attempt;
   /**
    * Takes `u` `[P]`, the messages `z` `[K, P]` in worker order, the step size `tau` `[1]`, `weights` `[K]` (samples of
    * those workers) and, where it has one, the velocity `v` `[P]` of u; gives `u`, `v`, and `handed` where workers get
    * something else than u.
    */
-  readonly consensusMove: TensorFunction;
+  readonly consensusMove: Attempt;
   /** What a worker sends in a split exchange: takes `z` and `u` `[P]`, gives `sent` `[P]`. */
   readonly elastic?: TensorFunction;
   /** Whether u has a velocity. */

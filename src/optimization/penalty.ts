@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import { layersOf, type Layout } from '../compute/layout.js';
-import { concatenate, geometries, perLayer, type Geometry, type Pulled } from './domain.js';
+import { boundaryShare, concatenate, geometries, perLayer, type Geometry, type Pulled } from './domain.js';
 import type { Potential } from './potentials.js';
 
 export interface Penalty {
@@ -44,7 +44,7 @@ export function isBounded({ potential }: Penalty): boolean {
 /**
  * The share s of the move `d` that keeps every difference a + s d inside: the first of 1, 1/2, 1/4, ... up to 0.95 s_max,
  * where s_max reaches 0.999 rho; one s for all rows and layers. `a` `[rows, P]` lies inside; `d` is `[rows, P]`, or `[1, P]` for all
- * rows alike. Gives `[1]`; NaN where a number of `d` is not finite or its square overflows.
+ * rows alike. Gives `[1]`, which means nothing where `d` is not finite.
  */
 export function feasibleShare(penalty: Penalty, a: tf.Tensor2D, d: tf.Tensor2D): tf.Tensor1D {
   const geometry = geometryOf(penalty);
@@ -62,11 +62,24 @@ export function pullInside(penalty: Penalty, differences: tf.Tensor2D): Pulled {
   return geometry.pull({ layers: layersOf(penalty.layout), radius: innerShare * rhoOf(penalty), differences });
 }
 
-/** How many (row, layer) pairs of differences `[rows, P]` lie outside the domain: `[1]`. NaN counts as inside. */
+/**
+ * Whether `pullInside` or `feasibleShare` would change something: 0 where all differences `a` `[rows, P]` and the whole of
+ * every one of `moves` (as for `feasibleShare`) are inside `[1]`. NaN counts as inside.
+ */
+export function wouldLeave(penalty: Penalty, a: tf.Tensor2D, moves: readonly tf.Tensor2D[]): tf.Tensor1D {
+  const points = [a, ...moves.map((move) => a.add<tf.Tensor2D>(move.div(boundaryShare)))];
+  return countBeyond(penalty, innerShare, tf.concat(points, 0));
+}
+
+/** How many rows of differences `[rows, P]` lie outside the domain: `[1]`. NaN counts as inside. */
 export function countOutside(penalty: Penalty, differences: tf.Tensor2D): tf.Tensor1D {
+  return countBeyond(penalty, 1, differences);
+}
+
+function countBeyond(penalty: Penalty, share: number, differences: tf.Tensor2D): tf.Tensor1D {
   const geometry = geometryOf(penalty);
   if (geometry === undefined) return tf.zeros([1]);
-  return geometry.count({ layers: layersOf(penalty.layout), radius: rhoOf(penalty), differences });
+  return geometry.count({ layers: layersOf(penalty.layout), radius: share * rhoOf(penalty), differences });
 }
 
 function geometryOf({ potential }: Penalty): Geometry | undefined {

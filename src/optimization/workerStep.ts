@@ -48,7 +48,9 @@ export interface StepResult {
   readonly loss: tf.Tensor;
   /** How often the step was shortened, or z_j pulled back, to stay in the domain of the potential `[1]`. */
   readonly truncations?: tf.Tensor;
-  /** Layers of z_j that left the domain all the same: more than none is a bug `[1]`. */
+  /** More than 0 where the step, taken whole, leaves the domain `[1]`. */
+  readonly leaves?: tf.Tensor;
+  /** More than 0 where z_j left the domain all the same, which is a bug `[1]`. */
   readonly outside?: tf.Tensor;
 }
 

@@ -8,7 +8,7 @@ import type { Dataset } from '../learning/dataset.js';
 import { batchEvaluation, evaluateSet, type Learner } from '../learning/evaluation.js';
 import type { Assignment } from '../learning/partition.js';
 import { couplingMeasures } from '../optimization/coupling.js';
-import type { Coupling, Rules } from '../optimization/method.js';
+import type { Attempt, Coupling, Rules } from '../optimization/method.js';
 import { potentials } from '../optimization/potentials.js';
 import { coupledValue, minimiseCoupled, type CoupledProblem } from '../optimization/minimum.js';
 import type { Settings } from './schema.js';
@@ -45,8 +45,8 @@ export function bindTasks(context: TaskContext): Engine {
     return (inputs) => runner.call(definition, inputs);
   };
   const tasks: Record<string, Task> = {
-    workerStep: inside(run(rules.workerStep)),
-    consensusMove: inside(run(rules.consensusMove)),
+    workerStep: attempted(rules.workerStep, run),
+    consensusMove: attempted(rules.consensusMove, run),
     ...(rules.elastic === undefined ? {} : { elastic: run(rules.elastic) }),
     ...measureTasks(context),
     ...stationarityTasks({ ...context, coupling: rules.coupling }),
@@ -62,13 +62,17 @@ export function bindTasks(context: TaskContext): Engine {
   };
 }
 
-/** A task after which no iterate may lie outside the domain of the potential: the searches keep them inside. */
-function inside(task: Task): Task {
+/** Takes a step whole, and again with a search where that would leave the domain of the potential. */
+function attempted({ whole, searched }: Attempt, run: (definition: TensorFunction) => Task): Task {
+  const first = run(whole);
+  if (searched === undefined) return first;
+  const second = run(searched);
   return async (inputs) => {
-    const result = await task(inputs);
-    const layers = result['outside']?.[0] ?? 0;
-    if (layers > 0) throw new Error(`${layers} layers left the domain of the potential`);
-    return result;
+    const result = await first(inputs);
+    if (result['leaves']![0] === 0) return result;
+    const kept = await second(inputs);
+    if (kept['outside']![0]! > 0) throw new Error('an iterate left the domain of the potential');
+    return kept;
   };
 }
 

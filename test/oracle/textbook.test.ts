@@ -61,11 +61,11 @@ describe('Algorithm 1 as a textbook loop over the same compiled functions', () =
     const v = Array.from({ length: workers }, (): Float32Array => new Float32Array(layout.count));
     for (let t = 1; t <= moves; t += 1) {
       const tau = Float32Array.of(rules.consensusStepSize(t));
-      u = (await runner.call(rules.consensusMove, { u, z, tau }))['u']!;
+      u = (await runner.call(rules.consensusMove.whole, { u, z, tau }))['u']!;
       if (t === moves) break;
       for (let j = 0; j < workers; j += 1) {
         const indices = samples.get(`${j}/${t}`)!;
-        const next = await runner.call(rules.workerStep, {
+        const next = await runner.call(rules.workerStep.whole, {
           z: z[j]!,
           v: v[j]!,
           u,

@@ -3,8 +3,16 @@ import * as tf from '@tensorflow/tfjs';
 import { z } from 'zod';
 import { choice } from '../../choice.js';
 import type { TensorFunction } from '../../compute/tensorFunction.js';
-import { keys, method, stalenessMax } from '../method.js';
-import { countOutside, feasibleShare, isBounded, penaltyGradient, pullInside, type Penalty } from '../penalty.js';
+import { keys, method, stalenessMax, type Attempt } from '../method.js';
+import {
+  countOutside,
+  feasibleShare,
+  isBounded,
+  penaltyGradient,
+  pullInside,
+  wouldLeave,
+  type Penalty,
+} from '../penalty.js';
 import type { Potential, PotentialRow } from '../potentials.js';
 import { stepSize } from '../schedules.js';
 import { workerStep, type StepRule } from '../workerStep.js';
@@ -66,8 +74,12 @@ export function alternating(potentials: Potentials) {
           handsOut: 'moved',
           split: false,
         },
-        workerStep: workerStep(problem, chosen, stepRule({ penalty, lambda, momentum, penaltyAt })),
-        consensusMove: consensusMove({ penalty, lambda, scaling: consensusScaling }),
+        workerStep: attempt(penalty, (searched) =>
+          workerStep(problem, chosen, (searched ? searchedStep : wholeStep)({ penalty, lambda, momentum, penaltyAt })),
+        ),
+        consensusMove: attempt(penalty, (searched) =>
+          consensusMove({ penalty, lambda, scaling: consensusScaling, searched }),
+        ),
         consensusMomentum: false,
         workerStepSize: (step) => stepSize(chosen.workerStep, step),
         consensusStepSize: (version) => stepSize(chosen.consensusStep, version),
@@ -101,6 +113,18 @@ export function potentialOf(potentials: Potentials, chosen: string | { readonly 
   return row.build(row.options.parse(options) as never);
 }
 
+/** Taken whole where the potential is finite everywhere. */
+function attempt(penalty: Penalty, make: (searched: boolean) => TensorFunction): Attempt {
+  return isBounded(penalty) ? { whole: make(false), searched: make(true) } : { whole: make(false) };
+}
+
+interface StepOptions {
+  readonly penalty: Penalty;
+  readonly lambda: number;
+  readonly momentum: number;
+  readonly penaltyAt: 'lookahead' | 'current';
+}
+
 /**
  * The worker step with Nesterov momentum (Sutskever's form).
  *
@@ -108,53 +132,60 @@ export function potentialOf(potentials: Potentials, chosen: string | { readonly 
  *     Delta = grad loss(y) + nu y - (1/lambda) grad phihat(u - y)      (penaltyAt: current: grad phihat(u - z))
  *     v <- kappa v - sigma Delta
  *     z <- z + v
- *
- * Where the potential is finite only near 0, z is pulled back if u came from too far away, and both moves, to y and to
- * the new z, are shortened so that u - y and u - z stay inside (ALGORITHMS 1.5).
  */
-function stepRule(options: {
-  readonly penalty: Penalty;
-  readonly lambda: number;
-  readonly momentum: number;
-  readonly penaltyAt: 'lookahead' | 'current';
-}): StepRule<'z' | 'v' | 'u' | 'sigma'> {
-  const { penalty, lambda, momentum, penaltyAt } = options;
-  const forceOf = (difference: tf.Tensor): tf.Tensor => penaltyGradient(penalty, row(difference)).flatten().div(lambda);
+function wholeStep({ penalty, lambda, momentum, penaltyAt }: StepOptions): StepRule<'z' | 'v' | 'u' | 'sigma'> {
   const ahead = momentum > 0 && penaltyAt === 'lookahead';
-  if (!isBounded(penalty)) {
-    return {
-      takes: ['z', 'v', 'u', 'sigma'],
-      step: ({ z, v, u, sigma }, lossAt) => {
-        const y = momentum === 0 ? z : z.add(v.mul(momentum));
-        const { loss, gradient } = lossAt(y);
-        const delta = gradient.sub(forceOf(u.sub(ahead ? y : z)));
-        const nextV = v.mul(momentum).sub(delta.mul(sigma));
-        return { z: z.add(nextV), v: nextV, loss };
-      },
-    };
-  }
   return {
     takes: ['z', 'v', 'u', 'sigma'],
-    step: ({ z: givenZ, v: givenV, u, sigma }, lossAt) => {
-      const { kept, differences, count } = pullInside(penalty, row(u.sub(givenZ)));
-      const mask = kept.flatten();
-      // z as it was wherever it was inside, to the bit; a pulled layer or coordinate comes to rest.
-      const z = givenZ.mul(mask).add(u.sub(differences.flatten()).mul(tf.sub(1, mask)));
-      const v = givenV.mul(mask);
-      const shareOf = (move: tf.Tensor): tf.Tensor => feasibleShare(penalty, differences, row(move.neg()));
-      const momentumMove = v.mul(momentum);
-      const aheadShare = ahead ? shareOf(momentumMove) : tf.ones([1]);
-      const y = momentum === 0 ? z : z.add(momentumMove.mul(aheadShare));
+    step: ({ z, v, u, sigma }, lossAt) => {
+      const inertia = v.mul(momentum);
+      const y = momentum === 0 ? z : z.add(inertia);
       const { loss, gradient } = lossAt(y);
-      const delta = gradient.sub(forceOf(u.sub(ahead ? y : z)));
-      const fullV = momentumMove.sub(delta.mul(sigma));
+      const delta = gradient.sub(forceOf(penalty, lambda, u.sub(ahead ? y : z)));
+      const nextV = inertia.sub(delta.mul(sigma));
+      const result = { z: z.add(nextV), v: nextV, loss };
+      if (!isBounded(penalty)) return result;
+      // Domains are symmetric: z - u serves as well as u - z.
+      return {
+        ...result,
+        leaves: wouldLeave(penalty, row(z.sub(u)), ahead ? [row(inertia), row(nextV)] : [row(nextV)]),
+      };
+    },
+  };
+}
+
+/**
+ * The same, kept inside the domain (ALGORITHMS 1.5): z is pulled back if u came from too far away, and both moves, to y
+ * and to the new z, are shortened so that u - y and u - z stay inside.
+ */
+function searchedStep({ penalty, lambda, momentum, penaltyAt }: StepOptions): StepRule<'z' | 'v' | 'u' | 'sigma'> {
+  const ahead = momentum > 0 && penaltyAt === 'lookahead';
+  return {
+    takes: ['z', 'v', 'u', 'sigma'],
+    step: ({ z: given, v, u, sigma }, lossAt) => {
+      const { kept, differences, count } = pullInside(penalty, row(given.sub(u)));
+      const mask = kept.flatten();
+      // z as it was wherever it was inside, to the bit; what was pulled comes to rest.
+      const z = tf.where(mask.greater(0), given, u.add(differences.flatten()));
+      const inertia = v.mul(mask).mul(momentum);
+      const shareOf = (move: tf.Tensor): tf.Tensor => feasibleShare(penalty, differences, row(move));
+      const aheadShare = ahead ? shareOf(inertia) : tf.ones([1]);
+      const y = momentum === 0 ? z : z.add(inertia.mul(aheadShare));
+      const { loss, gradient } = lossAt(y);
+      const delta = gradient.sub(forceOf(penalty, lambda, u.sub(ahead ? y : z)));
+      const fullV = inertia.sub(delta.mul(sigma));
       const share = shareOf(fullV);
       const nextV = fullV.mul(share);
       const nextZ = z.add(nextV);
       const truncations = count.add(shortened(aheadShare)).add(shortened(share));
-      return { z: nextZ, v: nextV, loss, truncations, outside: countOutside(penalty, row(u.sub(nextZ))) };
+      return { z: nextZ, v: nextV, loss, truncations, outside: countOutside(penalty, row(nextZ.sub(u))) };
     },
   };
+}
+
+/** (1/lambda) grad phihat of one difference `[P]`. */
+function forceOf(penalty: Penalty, lambda: number, difference: tf.Tensor): tf.Tensor {
+  return penaltyGradient(penalty, row(difference)).flatten().div(lambda);
 }
 
 /**
@@ -164,17 +195,19 @@ function stepRule(options: {
  *     u <- u - tau (1/lambda) sum_j grad phihat(u - z_j)   scaled
  *     u <- (1/K) sum_j z_j                                 mean
  *
- * Where the potential is finite only near 0, copies that are too far away count as pulled back, and one share of the
- * move is taken that keeps u inside for all of them.
+ * Searched: copies that are too far away count as pulled back, and one share of the move is taken that keeps u inside
+ * for all of them.
  */
 function consensusMove({
   penalty,
   lambda,
   scaling,
+  searched,
 }: {
   readonly penalty: Penalty;
   readonly lambda: number;
   readonly scaling: 'literal' | 'scaled' | 'mean';
+  readonly searched: boolean;
 }): TensorFunction {
   const { count } = penalty.layout;
   const moveOf = (differences: tf.Tensor2D, tau: tf.Tensor): tf.Tensor => {
@@ -190,7 +223,11 @@ function consensusMove({
     },
     evaluate: ({ u, z, tau }) => {
       const given = row(u!).sub<tf.Tensor2D>(z!);
-      if (!isBounded(penalty)) return { u: scaling === 'mean' ? z!.mean(0) : u!.sub(moveOf(given, tau!)) };
+      if (!searched) {
+        const next = scaling === 'mean' ? z!.mean(0) : u!.sub(moveOf(given, tau!));
+        if (!isBounded(penalty)) return { u: next };
+        return { u: next, leaves: wouldLeave(penalty, given, [row(next.sub(u!))]) };
+      }
       const { differences, count: pulled } = pullInside(penalty, given);
       const move = row(scaling === 'mean' ? differences.mean(0) : moveOf(differences, tau!)).neg<tf.Tensor2D>();
       const share = feasibleShare(penalty, differences, move);

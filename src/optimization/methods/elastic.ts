@@ -102,8 +102,10 @@ function elastic(problem: Problem, options: ElasticOptions): Rules {
   };
   return {
     exchange,
-    workerStep: workerStep(problem, options, pull === 'before' ? pullThenStep(rate) : stepBeside(rate, momentum)),
-    consensusMove: split ? addUpdates(problem.layout) : pullCentre(problem.layout, rate),
+    workerStep: {
+      whole: workerStep(problem, options, pull === 'before' ? pullThenStep(rate) : stepBeside(rate, momentum)),
+    },
+    consensusMove: { whole: split ? addUpdates(problem.layout) : pullCentre(problem.layout, rate) },
     ...(split ? { elastic: pullOf(problem.layout, rate) } : {}),
     consensusMomentum: false,
     workerStepSize: (step) => stepSize(options.workerStep, step),

@@ -23,11 +23,13 @@ export const msgd = method({
       handsOut: 'moved',
       split: false,
     },
-    workerStep: workerStep(problem, chosen, momentumStep(chosen.momentum)),
+    workerStep: { whole: workerStep(problem, chosen, momentumStep(chosen.momentum)) },
     consensusMove: {
-      name: 'consensusMove',
-      inputs: { z: { shape: [1, problem.layout.count], dtype: 'float32' } },
-      evaluate: ({ z: copy }) => ({ u: copy!.sum(0) }),
+      whole: {
+        name: 'consensusMove',
+        inputs: { z: { shape: [1, problem.layout.count], dtype: 'float32' } },
+        evaluate: ({ z: copy }) => ({ u: copy!.sum(0) }),
+      },
     },
     consensusMomentum: false,
     workerStepSize: (step) => stepSize(chosen.workerStep, step),

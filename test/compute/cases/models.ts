@@ -23,7 +23,9 @@ function step(name: string, { model, rowShape, outputs, batch, loss, gradient }:
   const targetShape = classes ? [] : [outputs];
   const { options, rules } = alternating(potentials);
   const keys = { gradient, lambda: 0.3, eta: 0.5, momentum: 0.9, regularization: 0.01 };
-  const { workerStep: definition } = rules(options.parse(keys), {
+  const {
+    workerStep: { whole: definition },
+  } = rules(options.parse(keys), {
     layout,
     sampleLosses: (parameters, inputs, targets) => losses[loss].perSample(model.apply(parameters, inputs), targets),
     batch: {
