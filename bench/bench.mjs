@@ -7,6 +7,7 @@ import { kernelEventsPerSecond } from './kernel.mjs';
 import { lenetMillisecondsPerIteration } from './lenet.mjs';
 import { memoryCourse } from './memory.mjs';
 import { findPeers } from './peers.mjs';
+import { potentialSteps } from './potentials.mjs';
 import { quadraticStepsPerSecond } from './quadratic.mjs';
 
 const rounds = 7;
@@ -24,14 +25,12 @@ for (let round = 1; round <= rounds; round += 1) {
   for (const peer of peers) theirs.get(peer.name).push(await peer.millisecondsPerIteration(iterations));
 }
 for (const peer of peers) peer.stop();
-const potentials = ['quad', 'cubic', 'tan', 'tan-sep', 'log', 'log-sep'];
-const alone = { workers: 1, threads: 1 };
-const steps = new Map(potentials.map((potential) => [potential, []]));
-for (let round = 1; round <= rounds; round += 1) {
-  progress(`potentials, round ${round} of ${rounds}`);
-  for (const potential of potentials) {
-    steps.get(potential).push(await lenetMillisecondsPerIteration(iterations, { potential, ...alone }));
-  }
+progress('a worker step under each potential');
+const steps = new Map();
+const potentials = await potentialSteps();
+for (const step of potentials.values()) await step(20);
+for (let round = 0; round < 3 * rounds; round += 1) {
+  for (const [potential, step] of potentials) steps.set(potential, [...(steps.get(potential) ?? []), await step(25)]);
 }
 progress('kernel events');
 const events = [];
@@ -58,10 +57,10 @@ for (const group of new Set(peers.map((peer) => peer.group))) {
 }
 if (peers.length === 0)
   table.push(['PyTorch', 'not found: no python3 here can import torch (Debian: python3-torch libopenblas0-pthread)']);
-for (const potential of potentials.slice(1)) {
-  const ratios = steps.get(potential).map((value, round) => value / steps.get('quad')[round]);
+for (const [potential, values] of [...steps].slice(1)) {
+  const ratios = values.map((value, round) => value / steps.get('quad')[round]);
   table.push([
-    `one worker's step and move on one thread, ${potential} against quad`,
+    `a worker step on one thread with ${potential}, against quad`,
     `${median(ratios).toFixed(3)} times (${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)})`,
   ]);
 }

@@ -3,15 +3,13 @@ import { defineScenario, prepare } from '../dist/src/index.js';
 
 const warmup = 60;
 
-function scenario(iterations, { potential = 'quad', workers = 4, threads = 'auto' } = {}) {
+function scenario(iterations) {
   return defineScenario({
     seed: 7,
     data: { dataset: 'mnist', batchSize: 20 },
     model: 'lenet5',
-    workers,
-    engine: { threads },
+    workers: 4,
     algorithm: {
-      potential,
       lambda: 0.1,
       workerStep: 0.005,
       consensusStep: 0.005,
@@ -26,8 +24,8 @@ function scenario(iterations, { potential = 'quad', workers = 4, threads = 'auto
 }
 
 /** Milliseconds an iteration, after a warm-up. */
-export async function lenetMillisecondsPerIteration(iterations, settings = {}) {
-  const run = await prepare(scenario(warmup + iterations, settings));
+export async function lenetMillisecondsPerIteration(iterations) {
+  const run = await prepare(scenario(warmup + iterations));
   let moves = 0;
   let began = 0;
   run.events$.subscribe(({ kind }) => {

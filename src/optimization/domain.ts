@@ -112,7 +112,7 @@ const boxGeometry: Geometry = {
     const clipped = differences.clipByValue<tf.Tensor2D>(-resting, resting);
     return {
       kept: outside.logicalNot<tf.Tensor2D>().toFloat<tf.Tensor2D>(),
-      differences: tf.where(outside, clipped, differences),
+      differences: tf.where(outside, clipped, differences) as tf.Tensor2D,
       count: rowsWith(outside),
     };
   },
