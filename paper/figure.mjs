@@ -1,35 +1,34 @@
-/** Figure 1: training loss and test error by iteration, 4 workers above, 8 below, with mSGD beside. */
-import { init, use } from 'echarts/core';
+/** Panels of curves with logarithmic y axes, two in a row, as an SVG. */
 import { LineChart } from 'echarts/charts';
 import { GridComponent, LegendComponent, TitleComponent } from 'echarts/components';
+import { init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
-import { courseOf } from './runs.mjs';
 
 use([LineChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer]);
 
-const columns = [
-  { measure: 'train_loss', title: 'training nll (sum over 60,000)', of: (value) => value },
-  { measure: 'test_error', title: 'test error, %', of: (value) => 100 * value },
-];
-const colours = ['#0072b2', '#d55e00', '#009e73', '#7f7f7f', '#bbbbbb', '#cc79a7'];
+// Okabe and Ito's colours, told apart by colour-blind readers too.
+const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#56b4e9', '#000000'];
 
-/** An SVG of one panel a row and column; `rows` are { title, curves: [{ name, run }] }. */
-export function figure(rows) {
-  const panels = rows.flatMap((row, r) => columns.map((column, c) => ({ ...column, row, r, c })));
-  const names = [...new Set(rows.flatMap(({ curves }) => curves.map(({ name }) => name)))];
-  const [width, height] = [1100, 420 * rows.length + 60];
-  const chart = init(null, null, { renderer: 'svg', ssr: true, width, height });
-  const box = ({ r, c }) => ({ left: 80 + c * 530, top: 90 + r * 420, width: 430, height: 300 });
+/** `panels` are { title, curves: [{ name, points: [[x, y], ...] }] }; equal names have equal colours. */
+export function figure(panels) {
+  const names = [...new Set(panels.flatMap(({ curves }) => curves.map(({ name }) => name)))];
+  const rows = Math.ceil(panels.length / 2);
+  const box = (index) => ({
+    left: 70 + (index % 2) * 530,
+    top: 90 + Math.floor(index / 2) * 420,
+    width: 440,
+    height: 300,
+  });
+  const chart = init(null, null, { renderer: 'svg', ssr: true, width: 1080, height: 420 * rows + 40 });
   chart.setOption({
     animation: false,
     backgroundColor: '#ffffff',
-    color: colours,
     legend: { top: 8, data: names, itemWidth: 28, textStyle: { fontSize: 14 } },
-    title: panels.map((panel) => {
-      const { left, top } = box(panel);
-      return { text: `${panel.row.title}: ${panel.title}`, left, top: top - 38, textStyle: { fontSize: 15 } };
+    title: panels.map(({ title }, index) => {
+      const { left, top } = box(index);
+      return { text: title, left, top: top - 38, textStyle: { fontSize: 15 } };
     }),
-    grid: panels.map(box),
+    grid: panels.map((_, index) => box(index)),
     xAxis: panels.map((_, index) => ({
       gridIndex: index,
       type: 'value',
@@ -37,25 +36,39 @@ export function figure(rows) {
       nameLocation: 'middle',
       nameGap: 28,
     })),
-    yAxis: panels.map((_, index) => ({ gridIndex: index, type: 'log', minorSplitLine: { show: true } })),
-    series: panels.flatMap(({ row, measure, of }, index) =>
-      row.curves.map(({ name, run }) => ({
-        name,
-        type: 'line',
-        xAxisIndex: index,
-        yAxisIndex: index,
-        showSymbol: true,
-        symbolSize: 5,
-        itemStyle: { color: colours[names.indexOf(name)] },
-        lineStyle: { color: colours[names.indexOf(name)], width: 2 },
-        // The first point, the untrained network, would take half of the picture.
-        data: courseOf(run, measure)
-          .filter(([iteration, value]) => iteration > 0 && value > 0)
-          .map(([iteration, value]) => [iteration, of(value)]),
-      })),
+    yAxis: panels.map(({ curves }, index) => ({ gridIndex: index, type: 'log', ...decades(curves) })),
+    series: panels.flatMap(({ curves }, index) =>
+      curves.map(({ name, points }) => {
+        const color = colours[names.indexOf(name) % colours.length];
+        return {
+          name,
+          type: 'line',
+          xAxisIndex: index,
+          yAxisIndex: index,
+          symbolSize: 5,
+          itemStyle: { color },
+          lineStyle: { color, width: 2 },
+          data: points,
+        };
+      }),
     ),
   });
   const svg = chart.renderToSVGString();
   chart.dispose();
   return svg;
+}
+
+/** An axis just as long as the curves need, in steps of 1, 2, 5. */
+function decades(curves) {
+  const values = curves.flatMap(({ points }) => points.map(([, y]) => y));
+  if (values.length === 0) return {};
+  const nice = (value, round) => {
+    const decade = 10 ** Math.floor(Math.log10(value));
+    return round([1, 2, 5, 10].map((step) => step * decade));
+  };
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  return {
+    min: nice(least, (steps) => steps.findLast((step) => step <= least)),
+    max: nice(most, (steps) => steps.find((step) => step >= most)),
+  };
 }

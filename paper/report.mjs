@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { claims } from './claims.mjs';
 import { figure } from './figure.mjs';
-import { potentials, readPoints } from './runs.mjs';
+import { courseOf, potentials, readPoints } from './runs.mjs';
 import { markdown, table1 } from './table.mjs';
 
 const [runs, out = runs] = process.argv.slice(2);
@@ -34,19 +34,30 @@ function configurations() {
 }
 
 const named = (name) => points.find((point) => point.name === name);
-const curve = (name, point) => {
-  const run = named(point)?.runs.find(({ status }) => status === 'completed' || status === 'diverged');
-  return run === undefined ? [] : [{ name, run }];
-};
+/** The curves of a row of panels: names as shown, with the points that have them. */
+const panelsOf = (title, shown) =>
+  [
+    { measure: 'train_loss', title: 'training nll, a sum over 60,000', factor: 1 },
+    { measure: 'test_error', title: 'test error, %', factor: 100 },
+  ].map((panel) => ({
+    title: `${title}: ${panel.title}`,
+    curves: shown.flatMap(([name, point]) => {
+      const run = named(point)?.runs.find(({ status }) => status === 'completed' || status === 'diverged');
+      if (run === undefined) return [];
+      // The untrained network, at iteration 0, would take half of the picture.
+      const course = courseOf(run, panel.measure).filter(([iteration, value]) => iteration > 0 && value > 0);
+      return [{ name, points: course.map(([iteration, value]) => [iteration, panel.factor * value]) }];
+    }),
+  }));
 const sequential = [
-  ...curve('mSGD, 0.0008, kappa 0.9', 'msgd-0.9-0.0008'),
-  ...curve('mSGD, 0.0008, kappa 0.99', 'msgd-0.99-0.0008'),
-  ...curve('mSGD, 0.005, kappa 0.9', 'msgd-0.9-0.005'),
+  ['mSGD, 0.0008, kappa 0.9', 'msgd-0.9-0.0008'],
+  ['mSGD, 0.0008, kappa 0.99', 'msgd-0.99-0.0008'],
+  ['mSGD, 0.005, kappa 0.9', 'msgd-0.9-0.005'],
 ];
 const shown = ['quad', 'cubic', 'tan'];
-const rows = [
-  { title: '4 workers', curves: [...shown.flatMap((name) => curve(name, name)), ...sequential] },
-  { title: '8 workers', curves: [...shown.flatMap((name) => curve(name, `${name}-8-workers`)), ...sequential] },
+const panels = [
+  ...panelsOf('4 workers', [...shown.map((name) => [name, name]), ...sequential]),
+  ...panelsOf('8 workers', [...shown.map((name) => [name, `${name}-8-workers`]), ...sequential]),
 ];
 
 const report = `# Laude, Wu, Cremers (AISTATS 2019), section 6, run again
@@ -75,6 +86,6 @@ ${configurations()}
 `;
 mkdirSync(out, { recursive: true });
 writeFileSync(join(out, 'report.md'), report);
-writeFileSync(join(out, 'figure1.svg'), figure(rows));
+writeFileSync(join(out, 'figure1.svg'), figure(panels));
 process.stdout.write(`${report}\nwritten to ${out}: report.md, figure1.svg\n`);
 for (const name of potentials) if (named(name) === undefined) process.exitCode = 1;
