@@ -14,18 +14,21 @@ interface Problem {
   readonly batch: number;
   readonly loss: LossName;
   readonly gradient: 'mean' | 'sum';
+  readonly coupling?: { readonly potential: string; readonly eta: number };
+  /** Whether the step is the one that searches for what is feasible. */
+  readonly searched?: boolean;
 }
 
 /** One step of a worker at arbitrary parameters, with momentum and every term of Delta. */
-function step(name: string, { model, rowShape, outputs, batch, loss, gradient }: Problem): Case {
+function step(name: string, problem: Problem): Case {
+  const { model, rowShape, outputs, batch, loss, gradient, searched = false } = problem;
   const layout = layoutOf(model.parameters);
   const classes = losses[loss].targets === 'classes';
   const targetShape = classes ? [] : [outputs];
   const { options, rules } = alternating(potentials);
-  const keys = { gradient, lambda: 0.3, eta: 0.5, momentum: 0.9, regularization: 0.01 };
-  const {
-    workerStep: { whole: definition },
-  } = rules(options.parse(keys), {
+  const coupling = problem.coupling ?? { potential: 'quad', eta: 0.5 };
+  const keys = { ...coupling, gradient, lambda: 0.3, momentum: 0.9, regularization: 0.01 };
+  const { workerStep } = rules(options.parse(keys), {
     layout,
     sampleLosses: (parameters, inputs, targets) => losses[loss].perSample(model.apply(parameters, inputs), targets),
     batch: {
@@ -33,10 +36,11 @@ function step(name: string, { model, rowShape, outputs, batch, loss, gradient }:
       targets: { shape: [null, ...targetShape], dtype: classes ? 'int32' : 'float32' },
     },
   });
+  const definition = searched ? workerStep.searched! : workerStep.whole;
   const vector = [layout.count];
   const labels = Array.from({ length: batch }, (_, index) => index % Math.max(outputs, 2));
   return {
-    name: `the worker step of ${name} with ${loss}, ${gradient}`,
+    name: `the worker step of ${name} with ${loss}, ${gradient}${problem.coupling === undefined ? '' : `, ${coupling.potential}${searched ? ', searched' : ''}`}`,
     inputs: {
       ...{ z: spread(vector, -0.3, 0.3, 1), v: spread(vector, -0.1, 0.1, 2), u: spread(vector, -0.3, 0.3, 3) },
       sigma: numbers([1], [0.125]),
@@ -50,6 +54,20 @@ function step(name: string, { model, rowShape, outputs, batch, loss, gradient }:
 
 const image = { rowShape: [28, 28, 1], outputs: 10 };
 const features = { rowShape: [6], outputs: 3 };
+
+/** A small network under each potential, taken whole well inside the domain, and searched beyond it. */
+const coupled = Object.keys(potentials).flatMap((potential) => {
+  const mlp: Problem = {
+    model: models.mlp.build({ hidden: [5] }, features),
+    ...features,
+    ...{ batch: 4, loss: 'cross-entropy', gradient: 'mean' },
+  };
+  const bounded = !['quad', 'cubic'].includes(potential);
+  return [
+    step('mlp', { ...mlp, coupling: { potential, eta: 4 } }),
+    ...(bounded ? [step('mlp', { ...mlp, coupling: { potential, eta: 0.4 }, searched: true })] : []),
+  ];
+});
 
 export const modelCases: readonly Case[] = [
   step('lenet5', {
@@ -96,4 +114,5 @@ export const modelCases: readonly Case[] = [
     model: models.vector.build({}, { rowShape: [4], outputs: 1 }),
     ...{ rowShape: [4], outputs: 1, batch: 5, loss: 'cross-entropy', gradient: 'mean' },
   }),
+  ...coupled,
 ];
