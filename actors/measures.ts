@@ -14,7 +14,6 @@ export type MeasureTask =
   | 'optimality'
   | 'envelope'
   | 'lossGradient'
-  | 'centreResidual'
   | 'workerResiduals';
 
 export type MeasureRow = {
@@ -47,7 +46,9 @@ export const measures = {
   gap: evaluated('coupling', 'gap', '||u - z_j||, per worker', { perWorker: true }),
   gap_max: evaluated('coupling', 'gapMax', 'the largest ||u - z_j||'),
   gap_mean: evaluated('coupling', 'gapMean', 'the mean of ||u - z_j|| over workers'),
-  penalty_force: evaluated('coupling', 'force', '||(1/M) sum_j (1/lambda) grad phihat(u - z_j)||', { couples: true }),
+  penalty_force: evaluated('coupling', 'meanForce', '||(1/M) sum_j (1/lambda) grad phihat(u - z_j)||', {
+    couples: true,
+  }),
   objective: evaluated('evaluateTrain', 'objective', 'summed loss at u over the training set, plus (nu/2)||u||^2'),
   train_loss: evaluated('evaluateTrain', 'loss', 'summed loss at u over the training set'),
   train_error: evaluated('evaluateTrain', 'error', 'share of the training set that u classifies wrongly'),
@@ -68,12 +69,12 @@ export const measures = {
     '||sum_j grad f_j(z*_j)||: equal to envelope_gradient up to envelope_residual',
   ),
   envelope_residual: evaluated('envelope', 'residual', '||sum_j r_j||, what the proximal solves leave'),
-  loss_gradient: evaluated('lossGradient', 'value', '||sum_j grad f_j(u)||'),
-  residual_5a: evaluated('centreResidual', 'value', '||(1/lambda) sum_j grad phihat(u - z_j)||', { couples: true }),
+  loss_gradient: evaluated('lossGradient', 'value', '||sum_j grad f_j(u)||, over monitor.envelope.samples'),
+  residual_5a: evaluated('coupling', 'force', '||(1/lambda) sum_j grad phihat(u - z_j)||', { couples: true }),
   residual_5b: evaluated(
     'workerResiduals',
     'value',
-    '||grad f_j(z_j) - (1/lambda) grad phihat(u - z_j)||, per worker',
+    '||grad f_j(z_j) - (1/lambda) grad phihat(u - z_j)||, per worker, over monitor.envelope.samples',
     { perWorker: true, couples: true },
   ),
   minibatch_loss: {

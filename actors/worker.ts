@@ -146,7 +146,7 @@ function advance(
 function reasonToWait({ overlap, stalenessMax }: WorkerOptions, state: WorkerState): string | undefined {
   if (state.computing) return undefined;
   if (state.pulling) return 'computes what it sends';
-  if (state.awaiting && (state.due || !overlap)) return `waits for the reply to its copy of step ${state.steps}`;
+  if (state.awaiting && (state.due || !overlap)) return `waits for the reply to what it sent after step ${state.steps}`;
   if (stalenessMax !== undefined && state.steps - state.slowest > stalenessMax) {
     return `waits after step ${state.steps} for the slowest worker, last known at step ${state.slowest}`;
   }

@@ -39,12 +39,13 @@ function cubicTests(named) {
     const cubic = finalOf(named('cubic'), measure);
     const others = potentials.filter((name) => name !== 'cubic').map((name) => finalOf(named(name), measure));
     const least = others.reduce((best, next) => (next.mean < best.mean ? next : best));
-    const apart = cubic.mean + (cubic.halfWidth ?? 0) < least.mean - (least.halfWidth ?? 0);
-    return { measure, lower: cubic.mean < least.mean, apart, cubic: cubic.mean, least: least.mean };
+    const known = cubic.halfWidth !== undefined && least.halfWidth !== undefined;
+    const apart = known && cubic.mean + cubic.halfWidth < least.mean - least.halfWidth;
+    const intervals = known ? (apart ? 'intervals apart' : 'intervals overlap') : 'one seed, no interval';
+    return { measure, apart, intervals, cubic: cubic.mean, least: least.mean };
   });
-  const said = parts.map(({ measure, cubic, least, apart }) => {
+  const said = parts.map(({ measure, cubic, least, intervals }) => {
     const show = measure === 'test_error' ? percent : nll;
-    const intervals = apart ? 'intervals apart' : 'intervals overlap';
     return `${measure === 'test_error' ? 'test error' : 'test nll'} ${show(cubic)} against ${show(least)} (${intervals})`;
   });
   return verdict(
@@ -58,36 +59,31 @@ function cubicTests(named) {
 const level = 2000;
 
 function stability(points) {
-  const first = (point) => {
-    const found = point.runs.flatMap((run) =>
-      courseOf(run, 'train_loss')
-        .filter(([, loss]) => loss < level)
-        .slice(0, 1),
-    );
-    return found.length === 0 ? Infinity : Math.min(...found.map(([iteration]) => iteration));
-  };
-  const ours = Math.max(...potentials.map((name) => first(points.find((point) => point.name === name))));
-  const sequential = points
-    .filter(({ name }) => name.startsWith('msgd'))
-    .map((point) => {
-      const end = finalOf(point, 'train_loss')?.mean;
-      return { name: point.name, end, first: first(point) };
-    });
-  if (sequential.length === 0) return '(iv) not judged: mSGD was not run.';
-  const same = sequential.find(({ name }) => name === 'msgd-0.9-0.005');
-  const best = Math.min(...sequential.map((each) => each.first));
-  const held = (same?.end ?? Infinity) > level && ours <= best;
-  const said = sequential
-    .map(({ name, end, first: at }) => {
-      const reached = at === Infinity ? 'never below' : `below from iteration ${at}`;
-      return `${name} ends at ${end === undefined ? 'divergence' : nll(end)}, ${reached}`;
-    })
-    .join('; ');
+  /** The first measured iteration below the level, of the slowest seed. */
+  const first = (point) =>
+    Math.max(...point.runs.map((run) => courseOf(run, 'train_loss').find(([, loss]) => loss < level)?.[0] ?? Infinity));
+  const named = (name) => points.find((point) => point.name === name);
+  const same = named('msgd-0.9-0.005');
+  const end = same === undefined ? undefined : (finalOf(same, 'train_loss')?.mean ?? divergedEnd(same));
+  if (end === undefined) return '(iv) not judged: mSGD has not been run at our learning rate.';
+  const ours = Math.max(...potentials.map((name) => first(named(name))));
+  const sequential = points.filter(({ name }) => name.startsWith('msgd'));
+  const said = sequential.map((point) => {
+    const [at, last] = [first(point), finalOf(point, 'train_loss')?.mean ?? divergedEnd(point)];
+    const reached = at === Infinity ? 'never below' : `below from iteration ${at}`;
+    return `${point.name} ends at ${last === Infinity ? 'divergence' : last === undefined ? 'an unknown loss' : nll(last)}, ${reached}`;
+  });
+  const held = end > level && ours < Infinity && ours <= Math.min(...sequential.map(first));
   return verdict(
     `(iv) stable at a learning rate where mSGD is not, and fewer iterations to a training loss below ${level}`,
     held,
-    `all potentials are below from iteration ${ours} (measured every 3,000); ${said}`,
+    `all potentials are below from iteration ${ours} (measured every 3,000); ${said.join('; ')}`,
   );
+}
+
+/** Infinity where a run diverged, undefined where none has ended. */
+function divergedEnd({ runs }) {
+  return runs.some(({ status }) => status === 'diverged') ? Infinity : undefined;
 }
 
 function verdict(claim, held, numbers) {

@@ -15,7 +15,7 @@ export function readPoints(path) {
 
 /** Mean and 95% half-width of the final values over the seeds that completed; undefined where there is none. */
 export function finalOf(point, measure) {
-  const values = point.runs.filter(({ status }) => status === 'completed').map(({ final }) => final[measure]);
+  const values = (point?.runs ?? []).filter(({ status }) => status === 'completed').map(({ final }) => final[measure]);
   return values.length === 0 || values.includes(null) || values.includes(undefined) ? undefined : estimate(values);
 }
 

@@ -23,7 +23,7 @@ export const printed = {
 export function table1(points) {
   const rows = potentials.flatMap((potential) => {
     const point = points.find(({ name }) => name === potential);
-    const count = point.runs.filter(({ status }) => status === 'completed').length;
+    const count = (point?.runs ?? []).filter(({ status }) => status === 'completed').length;
     const ours = columns.map(({ measure, show }) => interval(finalOf(point, measure), show));
     return [
       [potential, `ours, ${count} seed${count === 1 ? '' : 's'}`, ...ours],

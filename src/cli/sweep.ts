@@ -62,6 +62,10 @@ async function runAll(
   const runNext = async (): Promise<void> => {
     const run = signal.aborted ? undefined : waiting.shift();
     if (run === undefined) return;
+    if (directory.isDone(run)) {
+      progress.say(`${run.name} has been done by another sweep`);
+      return runNext();
+    }
     directory.clear(run);
     progress.say(`${run.name} starts`);
     const { status, seconds, complaint } = await runChild(run, { work: directory.workAt(run), threads, signal });

@@ -68,7 +68,11 @@ export class SweepDirectory {
 
   /** Removes what `run` left unfinished. */
   clear(run: SweepRun): void {
-    if (!this.isDone(run)) remove(this.at(run));
+    // Out of the way first: what another sweep puts there meanwhile must not be removed.
+    const aside = join(this.work, `${run.name}.unfinished`);
+    if (this.isDone(run) || !existsSync(this.at(run))) return;
+    renameSync(this.at(run), aside);
+    remove(aside);
   }
 
   /** Puts what `run` wrote in its place, unless another sweep has been faster. */

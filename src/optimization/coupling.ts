@@ -6,7 +6,7 @@ import { countOutside, isBounded, penaltyGradient, penaltyValue, pullInside, typ
 
 /**
  * Takes `u` `[P]` and `z` `[M, P]`; gives `gap` `[M]` (||u - z_j||), `gapMax`, `gapMean`,
- * `force` = ||(1/M) sum_j (1/lambda) grad phihat(u - z_j)||, `penalty` = (1/lambda) sum_j phihat(u - z_j) and
+ * `force` = ||sum_j (1/lambda) grad phihat(u - z_j)||, `meanForce`, which is 1/M of it, `penalty` = (1/lambda) sum_j phihat(u - z_j) and
  * `norms` = sum_j ||z_j||^2, each `[1]`. Where u has moved out of the domain around some z_j, `penalty` is Infinity, and
  * the force is that of the pulled copy, as in the next move.
  */
@@ -19,12 +19,13 @@ export function couplingMeasures({ penalty, lambda }: Coupling): TensorFunction 
       const differences = u!.expandDims<tf.Tensor2D>(0).sub<tf.Tensor2D>(z!);
       const gap = differences.square().sum(1).sqrt();
       const inside = isBounded(penalty) ? pullInside(penalty, differences).differences : differences;
-      const meanForce = penaltyGradient(penalty, inside).mean(0).div(lambda);
+      const force = penaltyGradient(penalty, inside).sum(0).div(lambda).square().sum().sqrt().reshape([1]);
       return {
         gap,
         gapMax: gap.max().reshape([1]),
         gapMean: gap.mean().reshape([1]),
-        force: meanForce.square().sum().sqrt().reshape([1]),
+        force,
+        meanForce: force.div(z!.shape[0]),
         penalty: totalPenalty(penalty, differences).div(lambda),
         norms: z!.square().sum().reshape([1]),
       };

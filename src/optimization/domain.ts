@@ -72,7 +72,8 @@ const ballGeometry: Geometry = {
     const length = layerSums(layers, d.square());
     const sum = along.square().add(length.mul(room)).sqrt().add(along.abs());
     const largest = tf.where(along.less(0), sum.div(length), room.div(sum));
-    return halvings(largest.min().mul(boundaryShare).minimum(1)).reshape([1]);
+    // NaN where ||d||^2 overflows: a move of no known length must not pass for one of length 0.
+    return halvings(largest.min().mul(boundaryShare).minimum(1)).add(length.sum().mul(0)).reshape([1]);
   },
   pull: ({ layers, radius, differences }) => {
     const parts = perLayer(layers, differences);

@@ -70,10 +70,32 @@ export interface Refusal {
   readonly message: string;
 }
 
+/**
+ * A staleness bound with part of the workers as quorum, between whose exchanges workers step alone: the slowest can wait
+ * for arrivals of workers that wait for it.
+ */
+export function refuseWaiting(
+  options: {
+    readonly quorum: number | 'all';
+    readonly localSteps: number;
+    readonly overlap?: boolean;
+    readonly staleness: { readonly max: 'unbounded' | number };
+  },
+  workers: number,
+): Refusal | undefined {
+  const { quorum, localSteps, overlap = false, staleness } = options;
+  const partial = quorum !== 'all' && quorum > 1 && quorum < workers;
+  if (!partial || staleness.max === 'unbounded' || (localSteps === 1 && !overlap)) return undefined;
+  const message = `a bound with a quorum of ${quorum} needs localSteps: 1 and overlap: false, else workers can wait for each other for ever`;
+  return { key: ['staleness', 'max'], message };
+}
+
 export interface MethodRow<Options extends z.ZodObject = z.ZodObject> {
   readonly description: string;
   /** The keys under `algorithm` that belong to this method. */
   readonly options: Options;
+  /** Fills in defaults that follow from the number of workers. */
+  readonly complete?: (options: z.infer<Options>, workers: number) => z.infer<Options>;
   readonly rules: (options: z.infer<Options>, problem: Problem) => Rules;
   /** What is wrong with `options` for so many workers. */
   readonly check?: (options: z.infer<Options>, workers: number) => Refusal | undefined;

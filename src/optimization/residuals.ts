@@ -1,8 +1,7 @@
 /**
- * How far u and the z_j are from a stationary point of F(u, z) = sum_j [ f_j(z_j) + (1/lambda) phihat(u - z_j) ], at
- * which (Laude, Wu, Cremers 2019, equations 5a and 5b)
+ * How far the z_j are from a stationary point of F(u, z) = sum_j [ f_j(z_j) + (1/lambda) phihat(u - z_j) ], at which (Laude,
+ * Wu, Cremers 2019, equation 5b)
  *
- *     (1/lambda) sum_j grad phihat(u - z_j) = 0
  *     grad f_j(z_j) - (1/lambda) grad phihat(u - z_j) = 0 for every j
  */
 import type * as tf from '@tensorflow/tfjs';
@@ -11,7 +10,7 @@ import type { TensorFunction } from '../compute/tensorFunction.js';
 import type { Objective } from './envelope.js';
 import type { Coupling } from './method.js';
 import { isBounded, penaltyGradient, pullInside } from './penalty.js';
-import { addTo, difference, norm } from './vectors.js';
+import { difference, norm } from './vectors.js';
 
 /**
  * Takes `u` and `z` `[P]`; gives `force` `[P]`, (1/lambda) grad phihat(u - z). Where u has moved out of the domain
@@ -34,13 +33,6 @@ export function couplingForce({ penalty, lambda }: Coupling): TensorFunction {
 interface Point {
   readonly u: Float32Array;
   readonly z: readonly Float32Array[];
-}
-
-/** ||(1/lambda) sum_j grad phihat(u - z_j)||, with `force` from `couplingForce`. */
-export async function centreResidual(runner: Runner, force: TensorFunction, { u, z }: Point): Promise<number> {
-  const sum = new Float64Array(u.length);
-  for (const zj of z) addTo(sum, 1, await forceAt(runner, force, u, zj));
-  return norm(sum);
 }
 
 /** ||grad f_j(z_j) - (1/lambda) grad phihat(u - z_j)|| of every worker j, with `force` from `couplingForce`. */

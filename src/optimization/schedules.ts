@@ -37,6 +37,12 @@ const schedules = {
 export const scheduleSchema = z.union([positive, choice('schedule', schedules)]);
 export type Schedule = z.infer<typeof scheduleSchema>;
 
+/** The step size of a schedule that never changes it; undefined of any other. */
+export function constantStep(schedule: Schedule): number | undefined {
+  if (typeof schedule === 'number') return schedule;
+  return schedule.schedule === 'constant' ? schedule.value : undefined;
+}
+
 /** The step size of `schedule` at `step`, counted from 1. */
 export function stepSize(schedule: Schedule, step: number): number {
   if (typeof schedule === 'number') return schedule;

@@ -55,7 +55,7 @@ export interface StepResult {
 }
 
 export interface StepRule<Takes extends StepInput> {
-  /** `stepSize`: whether a call brings sigma. */
+  /** The inputs of its tensor function, beside a batch. */
   readonly takes: readonly Takes[];
   readonly step: (
     inputs: Readonly<Record<Takes, tf.Tensor1D>>,

@@ -43,13 +43,13 @@ export async function assemble(scenario: Scenario): Promise<Assembly> {
   const streams = new Streams(scenario.settings.seed);
   const problem = await loadProblem(scenario, streams);
   const { dataset, assignment, learner, start } = problem;
-  const rules = rulesOf(scenario, learner);
+  const rules = rulesOf({ ...scenario, settings: problem.settings }, learner);
   const measuring = planMeasures(problem, rules, tables);
   const { settings, envelope } = measuring;
   const runner = await openRunner(settings.engine, tablesOf(dataset));
   const simulation = cast({ ...problem, ...measuring, rules, runner, streams });
   try {
-    await tryOut(problem, { runner, engine: simulation.engine, couplings: [rules.coupling, envelope] });
+    await tryOut(problem, { runner, engine: simulation.engine, coupling: rules.coupling, envelope });
   } catch (error) {
     await runner.close();
     throw error;

@@ -33,7 +33,7 @@ export interface LoadedProblem {
 /** Throws BadInput where the data cannot be read, or do not go with the rest of the scenario. */
 export async function loadProblem(scenario: Scenario, streams: Streams): Promise<LoadedProblem> {
   const dataset = await loadData(scenario, streams);
-  const settings = complete(scenario.settings, dataset);
+  const settings = complete(scenario, dataset);
   const completed = { ...scenario, settings };
   const assignment = assign(completed, dataset, streams);
   const learner = buildLearner(completed, dataset);
@@ -51,9 +51,9 @@ function loadData(scenario: Scenario, streams: Streams): Promise<Dataset> {
   });
 }
 
-/** Fills in what only the data can say. */
-function complete(settings: Settings, { defaults, natural }: Dataset): Settings {
-  const { data } = settings;
+/** Fills in what only the data, or the number of workers, can say. */
+function complete({ settings, tables }: Scenario, { defaults, natural }: Dataset): Settings {
+  const { data, algorithm, workers } = settings;
   const partition = data.partition ?? { kind: natural === undefined ? 'shared' : 'natural' };
   const batchSize = data.batchSize ?? defaults.batchSize ?? 20;
   return {
@@ -61,6 +61,7 @@ function complete(settings: Settings, { defaults, natural }: Dataset): Settings 
     data: { ...data, partition, batchSize },
     model: settings.model ?? defaults.model,
     loss: settings.loss ?? defaults.loss,
+    algorithm: { ...algorithm, ...tables.methods[algorithm.method].complete?.(algorithm as never, workers) },
   };
 }
 

@@ -18,7 +18,7 @@ import {
 } from '../optimization/envelope.js';
 import type { Coupling } from '../optimization/method.js';
 import { potentialOf, type Potentials } from '../optimization/methods/alternating.js';
-import { centreResidual, couplingForce, workerResiduals } from '../optimization/residuals.js';
+import { couplingForce, workerResiduals } from '../optimization/residuals.js';
 import type { Settings } from './schema.js';
 
 /**
@@ -81,17 +81,20 @@ export function stationarityTasks(context: StationarityContext) {
       return { value: scale * loss, gradient: scale === 1 ? gradient : gradient.map((value) => scale * value) };
     };
   };
+  // Drawn once: all measures are over the same samples.
+  const samples = once(() => sampled(context));
+  // The whole of F is divided by one number, so that it keeps its stationary points.
+  const unit = lossScales[0]!;
   const terms = once(() =>
-    sampled(context).map(({ indices, workers }) => ({
-      // f_j of the run, divided by what makes its loss a multiple of the mean loss.
-      objective: regularised(objectiveOf(indices, 1), regularization / lossScales[workers[0]!]!),
+    samples().map(({ indices, workers }) => ({
+      objective: regularised(objectiveOf(indices, lossScales[workers[0]!]! / unit), regularization / unit),
       count: workers.length,
       workers,
     })),
   );
   const ownObjectives = once(() => {
     const objectives: Objective[] = [];
-    for (const { indices, workers } of sampled(context)) {
+    for (const { indices, workers } of samples()) {
       for (const j of workers) objectives[j] = regularised(objectiveOf(indices, lossScales[j]!), regularization);
     }
     return objectives;
@@ -107,7 +110,6 @@ export function stationarityTasks(context: StationarityContext) {
   return {
     envelope: envelopes,
     lossGradient: async (inputs: Inputs) => ({ value: one(await lossGradientNorm(pointOf(inputs).u, terms())) }),
-    centreResidual: async (inputs: Inputs) => ({ value: one(await centreResidual(runner, force!, pointOf(inputs))) }),
     workerResiduals: async (inputs: Inputs) => {
       const point = { ...pointOf(inputs), objectives: ownObjectives() };
       return { value: Float32Array.from(await workerResiduals(runner, force!, point)) };

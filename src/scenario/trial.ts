@@ -1,19 +1,25 @@
 /** What is tried before a run, so that what cannot be computed is told before it and not in its midst. */
 import type { Runner } from '../compute/runner.js';
-import { BadInput } from '../conditions.js';
+import { BadInput, type ScenarioPath } from '../conditions.js';
 import type { Engine } from '../kernel/effects.js';
 import { scaledPenalty } from '../optimization/envelope.js';
 import type { Coupling } from '../optimization/method.js';
 import type { LoadedProblem } from './problem.js';
 import type { Settings } from './schema.js';
 
+interface Trial {
+  readonly runner: Runner;
+  readonly engine: Engine;
+  /** Of the run, and of the envelopes that are measured. */
+  readonly coupling: Coupling | undefined;
+  readonly envelope: Coupling | undefined;
+}
+
 /** Tries the potentials and a worker step. Throws BadInput where one cannot be used or computed. */
-export async function tryOut(
-  problem: LoadedProblem,
-  { runner, engine, couplings }: { runner: Runner; engine: Engine; couplings: readonly (Coupling | undefined)[] },
-): Promise<void> {
+export async function tryOut(problem: LoadedProblem, { runner, engine, coupling, envelope }: Trial): Promise<void> {
   try {
-    for (const coupling of couplings) await tryPotential(runner, coupling);
+    await tryPotential(runner, coupling, ['algorithm', 'potential']);
+    await tryPotential(runner, envelope, ['monitor', 'envelope']);
     await tryStep(engine, problem);
   } catch (error) {
     throw explained(error, problem.settings);
@@ -21,14 +27,14 @@ export async function tryOut(
 }
 
 /** At the start u = z_j: a potential that is not finite there, as one of the user's own may be, cannot be used. */
-async function tryPotential(runner: Runner, coupling: Coupling | undefined): Promise<void> {
+async function tryPotential(runner: Runner, coupling: Coupling | undefined, path: ScenarioPath): Promise<void> {
   if (coupling === undefined) return;
   const w = new Float32Array(coupling.penalty.layout.count);
   const { value, gradient, outside } = await runner.call(scaledPenalty(coupling), { w });
   if (outside![0] === 0 && Number.isFinite(value![0]!) && gradient!.every(Number.isFinite)) return;
   throw new BadInput('the potential is not finite at 0, where a run starts: u = z_j', {
-    path: ['algorithm', 'potential'],
-    remedy: 'choose one whose domain contains 0, such as quad',
+    path,
+    remedy: 'choose one whose domain contains 0, such as quad, and lambda and eta within the range of float32',
   });
 }
 

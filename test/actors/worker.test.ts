@@ -85,7 +85,7 @@ describe('a worker', () => {
     expect(effects).toEqual([
       { effect: 'send', to: 'consensus', message: { kind: 'deliver', facts, tensors: { z: start } } },
     ]);
-    expect(worker(defaults).waiting!(state)).toBe('waits for the reply to its copy of step 0');
+    expect(worker(defaults).waiting!(state)).toBe('waits for the reply to what it sent after step 0');
   });
 
   it('starts a step at the reply, with the u received, its own z and v, sigma and fresh samples', () => {
@@ -274,7 +274,9 @@ describe('with overlap, a worker', () => {
       ['show step', 'step 4 with u 1', 'show start'],
     ]);
     const { state } = last({ overlap: true, localSteps: 2 }, messages.slice(0, 2));
-    expect(worker({ ...defaults, overlap: true }).waiting!(state)).toBe('waits for the reply to its copy of step 2');
+    expect(worker({ ...defaults, overlap: true }).waiting!(state)).toBe(
+      'waits for the reply to what it sent after step 2',
+    );
   });
 
   it('tells in its copy which u the last step used, not which u it holds', () => {

@@ -340,7 +340,7 @@ describe('a potential of one’s own', () => {
       const scenario = defineScenario(input({ potential: 'own' }), { extensions: { potentials: { own: potential } } });
       expect(await refusal(() => prepare(scenario), home)).toBe(
         'scenario: algorithm.potential: the potential is not finite at 0, where a run starts: u = z_j\n' +
-          '  choose one whose domain contains 0, such as quad',
+          '  choose one whose domain contains 0, such as quad, and lambda and eta within the range of float32',
       );
     }
   });

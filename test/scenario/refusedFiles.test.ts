@@ -413,6 +413,14 @@ describe('methods and their keys', () => {
     ['method: downpour, quorum: 5', '3:32: algorithm.quorum: expected at most 4, the number of workers'],
     ['method: local-sgd, localSteps: 0', '3:33: algorithm.localSteps: expected a number of at least 1, not 0'],
     ['method: async-sgd, workerStep: 1', '3:33: algorithm.workerStep: unknown key; '],
+    [
+      'method: eamsgd, quorum: 3, localSteps: 3, staleness: { max: 0 }',
+      '3:69: algorithm.staleness.max: a bound with a quorum of 3 needs localSteps: 1 and overlap: false',
+    ],
+    [
+      'method: downpour, quorum: 2, localSteps: 2, staleness: { max: 5 }',
+      '3:71: algorithm.staleness.max: a bound with a quorum of 2 needs localSteps: 1 and overlap: false',
+    ],
     ['penaltyAt: ahead', '3:14: algorithm.penaltyAt: expected one of lookahead, current, not "ahead"'],
   ])('%s', async (keys, expected) => {
     const message = await said(`${good}algorithm: { ${keys} }\n`);

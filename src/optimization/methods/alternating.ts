@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import { z } from 'zod';
 import { choice } from '../../choice.js';
 import type { TensorFunction } from '../../compute/tensorFunction.js';
-import { keys, method, stalenessMax, type Attempt } from '../method.js';
+import { keys, method, refuseWaiting, stalenessMax, type Attempt } from '../method.js';
 import {
   countOutside,
   feasibleShare,
@@ -86,17 +86,12 @@ export function alternating(potentials: Potentials) {
         coupling: { penalty, lambda },
       };
     },
-    check: ({ coupling, quorum, overlap, localSteps, staleness }, workers) => {
+    check: (chosen, workers) => {
+      const { coupling, quorum } = chosen;
       if (coupling === 'jacobi' && quorum !== 'all' && quorum !== workers) {
         return { key: ['coupling'], message: 'jacobi needs quorum: all; choose overlap: true for other quorums' };
       }
-      // The slowest would wait for arrivals of workers that wait for it, between their exchange points.
-      const partial = quorum !== 'all' && quorum > 1 && quorum < workers;
-      if (partial && staleness.max !== 'unbounded' && (localSteps > 1 || overlap)) {
-        const message = `a bound with a quorum of ${quorum} needs localSteps: 1 and overlap: false, else workers can wait for each other for ever`;
-        return { key: ['staleness', 'max'], message };
-      }
-      return undefined;
+      return refuseWaiting(chosen, workers);
     },
   });
 }

@@ -7,17 +7,35 @@ import * as tf from '@tensorflow/tfjs';
 import { z } from 'zod';
 import type { Layout } from '../../compute/layout.js';
 import type { TensorFunction } from '../../compute/tensorFunction.js';
-import { keys, method, stalenessMax, type Coupling, type Exchange, type Rules } from '../method.js';
+import {
+  keys,
+  method,
+  refuseWaiting,
+  stalenessMax,
+  type Coupling,
+  type Exchange,
+  type Refusal,
+  type Rules,
+} from '../method.js';
 import { potentials } from '../potentials.js';
-import { stepSize, type Schedule } from '../schedules.js';
+import { constantStep, stepSize, type Schedule } from '../schedules.js';
+import { addUpdates } from './updates.js';
 import { workerStep, type GradientOptions, type Problem, type StepRule } from '../workerStep.js';
 
 const movingRate = z
   .number()
   .positive()
   .lt(1)
-  .default(0.225)
-  .describe('alpha, the share of z_j - u by which both move at an exchange; 0.9 / workers in the paper');
+  .optional()
+  .describe('alpha, the share of z_j - u by which both move at an exchange; by default 0.9 / workers, as in the paper');
+
+/** The default that depends on how many workers there are. */
+function withMovingRate<Options extends { movingRate?: number | undefined }>(
+  options: Options,
+  workers: number,
+): Options {
+  return { ...options, movingRate: options.movingRate ?? 0.9 / workers };
+}
 
 const easgdOptions = z.object({
   workerStep: keys.workerStep,
@@ -36,14 +54,17 @@ const easgdOptions = z.object({
 });
 
 /** A split exchange has no moment at which several workers have arrived. */
-function checkExchange({ exchange, quorum }: { exchange: 'atomic' | 'split'; quorum: number | 'all' }) {
-  if (exchange === 'atomic' || quorum === 1) return undefined;
-  return { key: ['exchange'], message: 'split needs quorum: 1; choose atomic for other quorums' };
+function checkExchange(options: z.infer<typeof easgdOptions>, workers: number): Refusal | undefined {
+  if (options.exchange === 'split' && options.quorum !== 1) {
+    return { key: ['exchange'], message: 'split needs quorum: 1; choose atomic for other quorums' };
+  }
+  return refuseWaiting(options, workers);
 }
 
 export const easgd = method({
   description: 'elastic averaging SGD: Zhang, Choromanska, LeCun 2015, synchronous (quorum: all) or asynchronous (1)',
   options: easgdOptions,
+  complete: withMovingRate,
   rules: (options, problem) => elastic(problem, { ...options, momentum: 0, pull: 'beside' }),
   check: checkExchange,
 });
@@ -51,6 +72,7 @@ export const easgd = method({
 export const eamsgd = method({
   description: 'elastic averaging SGD with Nesterov momentum in the workers, the elastic pull outside of it',
   options: easgdOptions.extend({ momentum: keys.momentum(0.99) }),
+  complete: withMovingRate,
   rules: (options, problem) => elastic(problem, { ...options, pull: 'beside' }),
   check: checkExchange,
 });
@@ -64,6 +86,7 @@ export const allReduceEa = method({
     gradient: keys.gradient,
     localSteps: keys.localSteps(10),
   }),
+  complete: withMovingRate,
   rules: (options, problem) =>
     elastic(problem, {
       ...options,
@@ -77,7 +100,7 @@ export const allReduceEa = method({
 
 interface ElasticOptions extends GradientOptions {
   readonly workerStep: Schedule;
-  readonly movingRate: number;
+  readonly movingRate?: number | undefined;
   readonly momentum: number;
   /** Whether the gradient is taken at z as it was, or after the pull. */
   readonly pull: 'beside' | 'before';
@@ -88,7 +111,8 @@ interface ElasticOptions extends GradientOptions {
 }
 
 function elastic(problem: Problem, options: ElasticOptions): Rules {
-  const { movingRate: rate, momentum, pull } = options;
+  const { momentum, pull } = options;
+  const rate = options.movingRate!; // filled in by now
   const split = options.exchange === 'split';
   const exchange: Exchange = {
     quorum: options.quorum,
@@ -110,17 +134,22 @@ function elastic(problem: Problem, options: ElasticOptions): Rules {
     consensusMomentum: false,
     workerStepSize: (step) => stepSize(options.workerStep, step),
     consensusStepSize: () => rate,
-    coupling: couplingOf(options, problem.layout),
+    coupling: couplingOf(options, rate, problem.layout),
   };
 }
 
 /**
- * alpha = sigma rho in F(u, z) = sum_j [ f_j(z_j) + (rho/2) ||u - z_j||^2 ], and the potential quad has no half:
- * 1/lambda = rho/2. Undefined where sigma changes.
+ * Where a worker comes to rest, the T steps of a period, each of sigma g / (1 - kappa) in the end, undo the pull:
+ *
+ *     T sigma g / (1 - kappa) = alpha (u - z)
+ *
+ * and g = (2/lambda) (u - z) is what F(u, z) with the potential quad has there. Undefined where sigma changes.
  */
-function couplingOf({ workerStep: sigma, movingRate: rate }: ElasticOptions, layout: Layout): Coupling | undefined {
-  if (typeof sigma !== 'number') return undefined;
-  return { penalty: { potential: potentials.quad.build(), eta: 1, layout }, lambda: (2 * sigma) / rate };
+function couplingOf(options: ElasticOptions, rate: number, layout: Layout): Coupling | undefined {
+  const sigma = constantStep(options.workerStep);
+  if (sigma === undefined) return undefined;
+  const descent = (options.localSteps * sigma) / (1 - options.momentum);
+  return { penalty: { potential: potentials.quad.build(), eta: 1, layout }, lambda: (2 * descent) / rate };
 }
 
 /**
@@ -158,15 +187,6 @@ function pullCentre({ count }: Layout, rate: number): TensorFunction {
     name: 'consensusMove',
     inputs: { u: { shape: [count], dtype: 'float32' }, z: { shape: [null, count], dtype: 'float32' } },
     evaluate: ({ u, z }) => ({ u: u!.add(z!.sub(u!.expandDims(0)).sum(0).mul(rate)) }),
-  };
-}
-
-/** u <- u + sum_j e_j */
-export function addUpdates({ count }: Layout): TensorFunction {
-  return {
-    name: 'consensusMove',
-    inputs: { u: { shape: [count], dtype: 'float32' }, z: { shape: [null, count], dtype: 'float32' } },
-    evaluate: ({ u, z }) => ({ u: u!.add(z!.sum(0)) }),
   };
 }
 

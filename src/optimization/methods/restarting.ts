@@ -6,10 +6,10 @@ import type * as tf from '@tensorflow/tfjs';
 import { z } from 'zod';
 import type { Layout } from '../../compute/layout.js';
 import type { TensorFunction } from '../../compute/tensorFunction.js';
-import { keys, method, stalenessMax } from '../method.js';
+import { keys, method, refuseWaiting, stalenessMax } from '../method.js';
 import { stepSize } from '../schedules.js';
 import { workerStep, type StepRule } from '../workerStep.js';
-import { addUpdates } from './elastic.js';
+import { addUpdates } from './updates.js';
 
 const options = {
   workerStep: keys.workerStep,
@@ -39,6 +39,7 @@ export const downpour = method({
     consensusStepSize: () => 1,
     coupling: undefined,
   }),
+  check: refuseWaiting,
 });
 
 export const localSgd = method({
@@ -71,6 +72,7 @@ export const localSgd = method({
     consensusStepSize: () => 1,
     coupling: undefined,
   }),
+  check: refuseWaiting,
 });
 
 /** u after an exchange, to the bit, else z. */
