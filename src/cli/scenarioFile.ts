@@ -10,7 +10,9 @@ export function findScenario(text: string, folder?: string): string {
   const shipped = [join(packageRoot, text), join(packageRoot, 'scenarios', `${text}.yaml`)];
   const found = [path, ...shipped].find((path) => existsSync(path) && !statSync(path).isDirectory());
   if (found !== undefined) return found;
-  const names = readdirSync(join(packageRoot, 'scenarios')).map((file) => file.replace(/\.yaml$/, ''));
+  const names = readdirSync(join(packageRoot, 'scenarios'))
+    .filter((file) => file.endsWith('.yaml'))
+    .map((file) => file.replace('.yaml', ''));
   const near = nearMiss(text.replace(/^.*\//, '').replace(/\.yaml$/, ''), names);
   const problem = existsSync(path) ? `${path} is a directory, not a scenario` : `there is no scenario ${text}`;
   throw new BadInput(problem, {

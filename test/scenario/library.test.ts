@@ -334,7 +334,7 @@ describe('a potential of one’s own', () => {
     };
     const nowhere: PotentialRow = {
       ...weighted,
-      build: () => ({ ...weighted.build({ weight: 1 } as never), domain: ball(0) }),
+      build: () => ({ ...weighted.build({ weight: 1 }), domain: ball(0) }),
     };
     for (const potential of [barrier, nowhere]) {
       const scenario = defineScenario(input({ potential: 'own' }), { extensions: { potentials: { own: potential } } });
