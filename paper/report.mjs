@@ -20,13 +20,14 @@ const count = (wanted) => points.flatMap((point) => point.runs).filter(({ status
 /** What was run: the settings in which points differ, and how long it took. */
 function configurations() {
   const rows = points.map((point) => {
-    const run = point.runs.find(({ status }) => status === 'completed' || status === 'diverged');
+    const ended = point.runs.filter(({ status }) => status === 'completed' || status === 'diverged');
+    const [run] = ended;
     if (run === undefined) return [point.name, 'not run', '', '', ''];
     const { scenario } = JSON.parse(readFileSync(join(run.path, 'manifest.json'), 'utf8'));
     const { algorithm: a, workers, stop } = scenario;
     const coupling = a.method === 'alternating' ? `lambda ${a.lambda}, eta ${a.eta}, ${a.consensusScaling}` : a.method;
     const steps = `sigma ${a.workerStep}, kappa ${a.momentum}`;
-    const minutes = point.runs.flatMap(({ wallSeconds }) => (wallSeconds === undefined ? [] : [wallSeconds / 60]));
+    const minutes = ended.map(({ wallSeconds }) => wallSeconds / 60);
     const wall = minutes.map((value) => value.toFixed(1)).join(', ');
     return [point.name, `${workers} x ${stop.iterations}`, coupling, steps, wall];
   });

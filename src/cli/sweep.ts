@@ -25,13 +25,14 @@ export async function sweepCommand(file: string, options: SweepCommandOptions): 
   let failed: number[];
   try {
     failed = await runAll(sweep, { directory, interrupt, ...options });
+    const points = readResults(sweep.runs, directory.path, (run) => directory.manifest(run));
+    // Also of what is done so far.
+    directory.writeJson('summary.json', { straggler: version, sweep: sweep.name, points });
     if (interrupt.signal.aborted) {
       const done = sweep.runs.filter((run) => directory.isDone(run)).length;
       tell(`interrupted, ${done} of ${count(sweep.runs)} done in ${directory.path}; the same command continues\n`);
       return interrupt.exitStatus();
     }
-    const points = readResults(sweep.runs, directory.path, (run) => directory.manifest(run));
-    directory.writeJson('summary.json', { straggler: version, sweep: sweep.name, points });
     const written = options.quiet ? '' : `written to ${join(directory.path, 'summary.json')}\n`;
     process.stdout.write(`${resultsTable(points)}\n${written}`);
   } finally {

@@ -162,7 +162,7 @@ describe('a sweep that is interrupted', () => {
     expect(await ended).toBe(130);
     expect(told()).toMatch(/\nstraggler: interrupted, 1 of 3 runs done in SIGINT; the same command continues\n$/);
     expect(manifestOf(home, 'SIGINT/slow-1').status).toBe('interrupted');
-    expect(readdirSync(join(home, 'SIGINT')).sort()).toEqual(['points.json', 'quick-1', 'slow-1']);
+    expect(readdirSync(join(home, 'SIGINT')).sort()).toEqual(['points.json', 'quick-1', 'slow-1', 'summary.json']);
     finish('SIGINT');
   });
 
