@@ -18,7 +18,7 @@ export function couplingMeasures({ penalty, lambda }: Coupling): TensorFunction 
     evaluate: ({ u, z }) => {
       const differences = u!.expandDims<tf.Tensor2D>(0).sub<tf.Tensor2D>(z!);
       const gap = differences.square().sum(1).sqrt();
-      const inside = isBounded(penalty) ? pullInside(penalty, differences).differences : differences;
+      const { differences: inside } = pullInside(penalty, differences);
       const force = penaltyGradient(penalty, inside).sum(0).div(lambda).square().sum().sqrt().reshape([1]);
       return {
         gap,

@@ -8,11 +8,11 @@
  * z* is found inexactly, and the last two then differ by the residual: the pair is an error bar. The search runs over
  * w = u - z, of which float32 keeps all digits where z is close to u.
  */
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
 import type { Runner } from '../compute/runner.js';
 import type { TensorFunction } from '../compute/tensorFunction.js';
 import type { Coupling } from './method.js';
-import { countOutside, isBounded, penaltyGradient, penaltyValue } from './penalty.js';
+import { countOutside, penaltyGradient, penaltyValue } from './penalty.js';
 import { solveProximal, type Evaluated, type Iterate, type Oracle, type ProximalResult } from './proximal.js';
 import { addTo, difference, norm } from './vectors.js';
 
@@ -45,7 +45,7 @@ export function scaledPenalty({ penalty, lambda }: Coupling): TensorFunction {
       return {
         value: penaltyValue(penalty, rows).div(lambda),
         gradient: penaltyGradient(penalty, rows).div(lambda).reshape([count]),
-        outside: isBounded(penalty) ? countOutside(penalty, rows.mul(1 + margin)) : tf.zeros([1]),
+        outside: countOutside(penalty, rows.mul(1 + margin)),
       };
     },
   };

@@ -9,7 +9,7 @@ import type { Runner } from '../compute/runner.js';
 import type { TensorFunction } from '../compute/tensorFunction.js';
 import type { Objective } from './envelope.js';
 import type { Coupling } from './method.js';
-import { isBounded, penaltyGradient, pullInside } from './penalty.js';
+import { penaltyGradient, pullInside } from './penalty.js';
 import { difference, norm } from './vectors.js';
 
 /**
@@ -23,7 +23,7 @@ export function couplingForce({ penalty, lambda }: Coupling): TensorFunction {
     inputs: { u: { shape: [count], dtype: 'float32' }, z: { shape: [count], dtype: 'float32' } },
     evaluate: ({ u, z }) => {
       const differences = u!.sub(z!).reshape<tf.Tensor2D>([1, count]);
-      const inside = isBounded(penalty) ? pullInside(penalty, differences).differences : differences;
+      const { differences: inside } = pullInside(penalty, differences);
       return { force: penaltyGradient(penalty, inside).div(lambda).reshape([count]) };
     },
   };
