@@ -30,6 +30,8 @@ export async function runCommand(file: string, options: RunCommandOptions): Prom
   const { name, seed } = scenario.settings;
   if (options.out !== undefined) checkRunPath(options.out);
   const run = await prepare(scenario);
+  // Before the manifest says `running`: a signal must find somebody who corrects it.
+  const interrupt = abortOnSignals();
   // Made only now: a scenario that is refused leaves nothing behind.
   const directory = options.out === undefined ? RunDirectory.next(`${name}-${seed}`) : RunDirectory.at(options.out);
   const opening = openingManifest(run, scenario.directory);
@@ -37,7 +39,6 @@ export async function runCommand(file: string, options: RunCommandOptions): Prom
   directory.recordMeasurements(run.measurements$);
   if (options.events) directory.recordEvents(run.events$);
   const measures = followMeasures(run.measurements$);
-  const interrupt = abortOnSignals();
   const progress = options.quiet ? undefined : showProgress(run, scenario.settings);
   let result: RunResult;
   try {
