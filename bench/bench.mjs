@@ -14,6 +14,7 @@ const rounds = 7;
 const iterations = 150;
 
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+// package.json gives V8 the limit that bin/straggler.mjs sets.
 const progress = (text) => process.stderr.write(`${text}\n`);
 
 const peers = await findPeers();

@@ -1,7 +1,8 @@
 /** The whole simulator at work: actors, kernel, sampling, event digest and gradients of four synchronous workers. */
 import { defineScenario, prepare } from '../dist/src/index.js';
 
-const warmup = 60;
+// New threads and functions have been compiled by then.
+const warmup = 200;
 
 function scenario(iterations) {
   return defineScenario({
