@@ -1,6 +1,7 @@
 /**
  * The consensus node: holds u and the newest message of every worker. When `quorum` distinct workers have
- * arrived since the last move, u moves in zero virtual time, and just those workers get the reply.
+ * arrived since the last move, or some have and the deadline is over, u moves in zero virtual time, and just those workers
+ * get the reply.
  */
 import type { Behaviour, Effect, Facts, Message, Tensors, Transition } from '../src/kernel/effects.js';
 import { workerName } from './names.js';
@@ -22,6 +23,10 @@ export interface ConsensusOptions {
   readonly weights: readonly number[];
   /** Whether workers must be told how far the slowest is. */
   readonly staleness: boolean;
+  /** How long after the first arrival u moves with those that are there. */
+  readonly deadlineNs: number | undefined;
+  /** a: where those that arrived are s versions old on average, tau becomes (1 + s)^-a tau. */
+  readonly damping: number;
   /** tau of the move that forms `version`, from 1. */
   readonly stepSize: (version: number) => number;
 }
@@ -40,7 +45,9 @@ export interface ConsensusState {
   readonly version: number;
   /** The newest delivered copy, or update, of every worker. */
   readonly copies: readonly Float32Array[];
-  /** Arrivals since the last move, in order. */
+  /** The step after which it was sent, -1 before the first. */
+  readonly delivered: readonly number[];
+  /** Arrivals since the last move, in order; only the newest one of a worker that has been restarted. */
   readonly arrived: readonly Arrival[];
   /** The newest step known of every worker. */
   readonly progress: readonly number[];
@@ -55,6 +62,7 @@ export function consensus(options: ConsensusOptions): Behaviour<ConsensusState> 
         v: momentum ? new Float32Array(start.length) : undefined,
         version: 0,
         copies: Array.from({ length: workers }, () => start),
+        delivered: Array.from({ length: workers }, () => -1),
         arrived: [],
         progress: Array.from({ length: workers }, () => 0),
       },
@@ -69,7 +77,11 @@ export function consensus(options: ConsensusOptions): Behaviour<ConsensusState> 
         case 'move':
           return move(options, state, message);
         case 'request':
-          return answer(state, message.facts);
+          return answer(options, state, message.facts);
+        case 'deadline':
+          return isDue(state, message.facts) ? { state, effects: [startMove(options, state)] } : { state, effects: [] };
+        case 'rejoin':
+          return restart(options, state);
         default:
           throw new Error(`the consensus node does not understand ${message.kind}`);
       }
@@ -84,20 +96,41 @@ function deliver(
   before: ConsensusState,
   { facts, tensors }: Message,
 ): Transition<ConsensusState> {
-  const arrival = facts as Facts & Arrival;
-  const copies = before.copies.with(arrival.worker, tensors!['z']!);
-  const { worker, step, version } = arrival;
-  const told = tellSlowest(
-    options,
-    { ...before, copies, arrived: [...before.arrived, { worker, step, version }] },
-    facts,
-  );
-  if (told.state.arrived.length < options.quorum) return told;
-  return { state: told.state, effects: [...told.effects, startMove(options, told.state)] };
+  const { worker, step, version } = facts as Facts & Arrival;
+  const others = before.arrived.filter((arrival) => arrival.worker !== worker);
+  if (step <= before.delivered[worker]!) {
+    // It was sent again, and is known: the next move answers it, or the last one has, but its reply was lost.
+    return others.length < before.arrived.length ? { state: before, effects: [] } : answer(options, before, facts);
+  }
+  const copies = before.copies.with(worker, tensors!['z']!);
+  const delivered = before.delivered.with(worker, step);
+  const arrived = [...others, { worker, step, version }];
+  const { state, effects } = tellSlowest(options, { ...before, copies, delivered, arrived }, facts);
+  if (arrived.length >= options.quorum) return { state, effects: [...effects, startMove(options, state)] };
+  return { state, effects: before.arrived.length === 0 ? [...effects, ...deadline(options, state)] : effects };
 }
 
-function startMove(options: ConsensusOptions, { u, v, version, copies, arrived }: ConsensusState): Effect {
-  const { combine, stepSize, weights } = options;
+/** The end of waiting for more arrivals. */
+function deadline({ deadlineNs: delayNs }: ConsensusOptions, { version }: ConsensusState): Effect[] {
+  return delayNs === undefined ? [] : [{ effect: 'after', delayNs, message: { kind: 'deadline', facts: { version } } }];
+}
+
+/** Whether u has not moved since the deadline was set. */
+function isDue({ version, arrived }: ConsensusState, facts: Facts): boolean {
+  return facts['version'] === version && arrived.length > 0;
+}
+
+/** It is up again, as it was: those from which nothing is there send once more what is unanswered. */
+function restart(options: ConsensusOptions, state: ConsensusState): Transition<ConsensusState> {
+  const heard = new Set(state.arrived.map(({ worker }) => worker));
+  const workers = Array.from({ length: options.workers }, (_, worker) => worker).filter((worker) => !heard.has(worker));
+  const tell = workers.map((worker) => toWorker(worker, { kind: 'restarted', facts: { worker } }));
+  return { state, effects: [...tell, ...(heard.size > 0 ? deadline(options, state) : [])] };
+}
+
+function startMove(options: ConsensusOptions, state: ConsensusState): Effect {
+  const { combine, weights } = options;
+  const { u, v, version, copies, arrived } = state;
   const next = version + 1;
   // Sums over workers run in worker order, whatever order the copies came in.
   const members = combine === 'latest' ? undefined : inWorkerOrder(arrived).map(({ worker }) => worker);
@@ -106,7 +139,7 @@ function startMove(options: ConsensusOptions, { u, v, version, copies, arrived }
     ...(v === undefined ? {} : { v }),
     z: members === undefined ? copies : members.map((worker) => copies[worker]!),
     weights: Float32Array.from(members === undefined ? weights : members.map((worker) => weights[worker]!)),
-    tau: Float32Array.of(stepSize(next)),
+    tau: Float32Array.of(stepSizeOf(options, state)),
   };
   const facts = { version: next, from: arrived.map(({ worker, step }) => [worker, step]) };
   return {
@@ -115,6 +148,14 @@ function startMove(options: ConsensusOptions, { u, v, version, copies, arrived }
     durationNs: 'instant',
     reply: { kind: 'move', facts },
   };
+}
+
+/** tau, damped by how old what arrived is. */
+function stepSizeOf({ stepSize, damping }: ConsensusOptions, { version, arrived }: ConsensusState): number {
+  const tau = stepSize(version + 1);
+  if (damping === 0) return tau;
+  const staleness = arrived.reduce((sum, arrival) => sum + version - arrival.version, 0) / arrived.length;
+  return tau * Math.exp(-damping * Math.log1p(staleness));
 }
 
 /** u has moved: those that arrived get it, or what the method hands out instead. */
@@ -126,9 +167,8 @@ function move(
   const version = facts['version'] as number;
   const { u, v = before.v, handed = u, truncations } = tensors as Partial<Tensors> & { u: Float32Array };
   const arrived = inWorkerOrder(before.arrived);
-  const replies = arrived.map(({ worker }) =>
-    handsOut === 'unmoved' ? reply(worker, before.version, before.u) : reply(worker, version, handed),
-  );
+  const handedOut = handsOut === 'unmoved' ? { version: before.version, u: before.u } : { version, u: handed };
+  const replies = arrived.map((arrival) => reply(arrival, handedOut));
   const staleness = arrived.map((arrival) => [arrival.worker, before.version - arrival.version]);
   const shown = { u, ...(truncations === undefined ? {} : { truncations }) };
   const observation = { kind: 'move', facts: { version, staleness }, tensors: shown };
@@ -138,13 +178,27 @@ function move(
   };
 }
 
-/** A worker asks for u. */
-function answer(state: ConsensusState, facts: Facts): Transition<ConsensusState> {
-  return { state, effects: [reply(facts['worker'] as number, state.version, state.u)] };
+/** A worker asks for u, perhaps because it was down. */
+function answer(options: ConsensusOptions, state: ConsensusState, facts: Facts): Transition<ConsensusState> {
+  const { worker, step } = facts as Facts & { worker: number; step: number };
+  const slowest = options.staleness ? [tell(worker, Math.min(...state.progress))] : [];
+  return { state, effects: [reply({ worker, step }, state), ...slowest] };
 }
 
-function reply(worker: number, version: number, u: Float32Array): Effect {
-  const message = { kind: 'reply', facts: { worker, version }, tensors: { u } };
+/** Hands out u to what `worker` sent after `step`. */
+function reply(
+  { worker, step }: { readonly worker: number; readonly step: number },
+  { version, u }: { readonly version: number; readonly u: Float32Array },
+): Effect {
+  return toWorker(worker, { kind: 'reply', facts: { worker, version }, tensors: { u }, answers: step });
+}
+
+/** Tells a worker how far the slowest is. */
+function tell(worker: number, step: number): Effect {
+  return toWorker(worker, { kind: 'slowest', facts: { worker, step } });
+}
+
+function toWorker(worker: number, message: Message): Effect {
   return { effect: 'send', to: workerName(worker), message };
 }
 
@@ -155,14 +209,8 @@ function tellSlowest({ staleness }: ConsensusOptions, state: ConsensusState, fac
   const progress = state.progress.with(worker, Math.max(state.progress[worker]!, step));
   const slowest = Math.min(...progress);
   const gained = slowest > Math.min(...state.progress);
-  const tell = (_: number, index: number): Effect => {
-    return {
-      effect: 'send',
-      to: workerName(index),
-      message: { kind: 'slowest', facts: { worker: index, step: slowest } },
-    };
-  };
-  return { state: { ...state, progress }, effects: gained ? progress.map(tell) : [] };
+  const all = progress.map((_, index) => tell(index, slowest));
+  return { state: { ...state, progress }, effects: gained ? all : [] };
 }
 
 function inWorkerOrder(arrived: readonly Arrival[]): Arrival[] {

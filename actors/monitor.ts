@@ -3,6 +3,7 @@
  * every `every` moves, and at the end. It sends nothing, so it cannot change a run.
  */
 import type { Behaviour, Context, Effect, Facts, Message, Pending, Transition } from '../src/kernel/effects.js';
+import { consensusName, workerNumber } from './names.js';
 import { measures, rowsOf, type MeasureName, type MeasureRow, type MeasureTask } from './measures.js';
 import type { MonitorState, WorkerView } from './view.js';
 
@@ -20,7 +21,14 @@ export function monitor(options: MonitorOptions): Behaviour<MonitorState> {
   const { start, workers, every } = options;
   return {
     init: (context) => {
-      const view: WorkerView = { z: start, loss: undefined, busyNs: 0, startedNs: undefined, endsNs: 0 };
+      const view: WorkerView = {
+        z: start,
+        loss: undefined,
+        busyNs: 0,
+        startedNs: undefined,
+        endsNs: 0,
+        leftNs: undefined,
+      };
       const views = Array.from({ length: workers }, () => view);
       const state = { u: start, version: 0, workers: views, truncations: 0, changed: false };
       return measure(options, state, context);
@@ -44,6 +52,7 @@ function see(state: MonitorState, { kind, facts, tensors }: Message, { timeNs }:
   if (kind === 'move') {
     return { ...state, u: tensors!['u']!, version: facts['version'] as number, truncations, changed: true };
   }
+  if (kind in interruptions) return interrupt(state, { kind, facts, timeNs });
   const worker = facts['worker'] as number;
   const view = state.workers[worker]!;
   switch (kind) {
@@ -59,6 +68,33 @@ function see(state: MonitorState, { kind, facts, tensors }: Message, { timeNs }:
     default:
       throw new Error(`the monitor does not understand ${kind}`);
   }
+}
+
+/** What the kernel tells of actors that it strikes, and what becomes of a step that is running. */
+const interruptions: Readonly<Record<string, (view: WorkerView, timeNs: number) => WorkerView>> = {
+  down: (view, timeNs) => ({ ...halted(view, timeNs), leftNs: undefined }),
+  pause: halted,
+  resume: (view, timeNs) => {
+    const { leftNs } = view;
+    return leftNs === undefined ? view : { ...view, leftNs: undefined, startedNs: timeNs, endsNs: timeNs + leftNs };
+  },
+  up: (view) => view,
+};
+
+function halted(view: WorkerView, timeNs: number): WorkerView {
+  const { startedNs, endsNs, busyNs } = view;
+  if (startedNs === undefined) return view;
+  return { ...view, busyNs: busyNs + timeNs - startedNs, startedNs: undefined, leftNs: endsNs - timeNs };
+}
+
+function interrupt(
+  state: MonitorState,
+  { kind, facts, timeNs }: { readonly kind: string; readonly facts: Facts; readonly timeNs: number },
+): MonitorState {
+  const actor = facts['actor'] as string;
+  if (actor === consensusName) return state;
+  const worker = workerNumber(actor);
+  return { ...state, workers: state.workers.with(worker, interruptions[kind]!(state.workers[worker]!, timeNs)) };
 }
 
 /** Staleness belongs to moves, not to moments: it is recorded for every applied copy. */

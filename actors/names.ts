@@ -6,3 +6,10 @@ export const monitorName = 'monitor';
 export function workerName(worker: number): string {
   return `worker-${worker}`;
 }
+
+export const faultsName = 'faults';
+
+/** The number of the worker of that name. */
+export function workerNumber(name: string): number {
+  return Number(name.slice('worker-'.length));
+}

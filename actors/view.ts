@@ -10,6 +10,8 @@ export interface WorkerView {
   /** Start and end of the step that runs. */
   readonly startedNs: number | undefined;
   readonly endsNs: number;
+  /** What a paused step still needs. */
+  readonly leftNs: number | undefined;
 }
 
 export interface MonitorState {

@@ -23,7 +23,9 @@ Examples:
   straggler run scenarios/mnist-sync.yaml
   straggler run scenarios/mnist-async.yaml --seed 8 --set algorithm.lambda=0.05 --set network.latency=5ms
   straggler sweep table1.yaml --jobs 2
+  straggler compare sync.yaml async.yaml --seeds 1..10
   straggler verify runs/mnist-sync-7
+  straggler trace runs/mnist-sync-7
 
 Exit status: 0 done, 1 a bug, 2 bad scenario or arguments, 3 diverged or failed (the run directory is kept),
 4 digests differ, 130 or 143 interrupted.`,
@@ -72,9 +74,49 @@ summary.json has every value.
 
 Exit status: that of the first run that failed, else 0; 2 bad sweep or arguments, 130 or 143 interrupted.`,
   )
-  .action(async (sweep: string, options: import('./sweep.js').SweepCommandOptions) => {
+  .action(async (sweep: string, options: import('./sweepRuns.js').SweepOptions) => {
     const { sweepCommand } = await import('./sweep.js');
     process.exitCode = await sweepCommand(sweep, options);
+  });
+
+program
+  .command('compare')
+  .description('run two scenarios with the same seeds, and tabulate the differences within the pairs')
+  .argument('<A>', 'a YAML file, or the name of a shipped scenario')
+  .argument('<B>', 'another one')
+  .requiredOption('--seeds <list>', 'a range, 1..10, or a list, 1,2,5; each seed makes a pair of runs')
+  .option(
+    '--target <measure<value>',
+    'also compare what it takes to get a measure below a value; may be repeated',
+    collect,
+  )
+  .option('--set <path=value>', 'override one key of both scenarios, as for run; may be repeated', collect)
+  .option('--jobs <number>', 'how many run at once, each in a process of its own (default: the cores)', positive)
+  .option('--out <directory>', 'directory of the runs (default: runs/<A>-vs-<B>); one that is there is continued')
+  .option('--quiet', 'no progress; the table alone')
+  .addHelpText(
+    'after',
+    `
+Examples:
+  straggler compare mnist-sync mnist-async --seeds 1..10
+  straggler compare loose.yaml tight.yaml --seeds 1,2,5 --target 'test_error<0.05' --set stop.iterations=3000
+
+With one seed, both scenarios draw the same samples, step times and latencies: the difference within a pair has less
+of the luck of the seed than either of the two values. What of these they do not share is told.
+
+The table has the mean of A and of B, the mean of B - A with its 95% Student-t interval, and in how many pairs B was
+lower: for the final value of every measure that both record (averaged over workers); for virtual time, moves, worker
+steps and bytes; and for what it took to reach each target, up to the first measurement whose mean over workers is
+below, so no finer than monitor.every, and in bytes where bytes_sent is measured. The default targets are those of
+stop.target. comparison.json has every value.
+
+The same command goes on after an interruption, and only tabulates when all is done.
+
+Exit status: that of the first run that failed, else 0; 2 bad scenario or arguments, 130 or 143 interrupted.`,
+  )
+  .action(async (first: string, second: string, options: import('./compare.js').CompareCommandOptions) => {
+    const { compareCommand } = await import('./compare.js');
+    process.exitCode = await compareCommand([first, second], options);
   });
 
 program
@@ -84,6 +126,32 @@ program
   .action(async (run: string) => {
     const { verifyCommand } = await import('./verify.js');
     process.exitCode = await verifyCommand(run);
+  });
+
+program
+  .command('trace')
+  .description('run a run directory again, draw its virtual time for Perfetto, and say where that went')
+  .argument('<run>', 'a run directory')
+  .option('--out <file>', 'where the trace goes (default: trace.json in the run directory)')
+  .option('--target <measure<value>', 'also tell what it took to get a measure below a value; may be repeated', collect)
+  .addHelpText(
+    'after',
+    `
+Examples:
+  straggler trace runs/mnist-async-7
+  straggler trace runs/mnist-async-7 --target 'test_error<0.05' --target 'gap<1'
+
+The trace (open it at https://ui.perfetto.dev) has a lane an actor, with an arrow a message, and one for the critical path.
+The tables, and attribution.json in the run directory, have the time of every worker, the critical path, staleness, the
+traffic of every link, and what the targets took: up to the first measurement whose mean over workers is below, so no finer
+than monitor.every. What each number means is in docs/ATTRIBUTION.md.
+
+Exit status: 0 done, 2 bad arguments, 4 the run cannot be repeated here: the digest of its events differs, 130 or 143
+interrupted.`,
+  )
+  .action(async (run: string, options: import('./trace.js').TraceCommandOptions) => {
+    const { traceCommand } = await import('./trace.js');
+    process.exitCode = await traceCommand(run, options);
   });
 
 program

@@ -1,7 +1,7 @@
 /**
- * The directory of a sweep: a run directory for each run that has ended, `points.json` with what each of them ran, and
- * `.running`, where the runs of live sweeps are written. What is killed never stands where a run that ended does, and
- * two sweeps never write to the same place.
+ * The directory of a sweep, or of a comparison, which is one of two points: a run directory for each run that has ended,
+ * `points.json` with what each of them ran, and `.running`, where the runs of live sweeps are written. What is killed
+ * never stands where a run that ended does, and two sweeps never write to the same place.
  */
 import {
   existsSync,
@@ -16,6 +16,7 @@ import {
 import { join } from 'node:path';
 import { BadInput } from '../conditions.js';
 import { readManifest, type Manifest } from '../record/manifest.js';
+import { differences } from '../scenario/pairing.js';
 import type { Sweep, SweepRun } from '../scenario/sweep.js';
 
 const pointsFile = 'points.json';
@@ -34,9 +35,9 @@ export class SweepDirectory {
   }
 
   /** Makes the directory at `path`, or goes on with one. Throws BadInput where it holds something else. */
-  static open(path: string, { runs }: Sweep): SweepDirectory {
+  static open(path: string, { kind, runs }: Sweep): SweepDirectory {
     const directory = new SweepDirectory(path);
-    const points = readPoints(path);
+    const points = readPoints(path, kind);
     for (const run of runs) if (directory.isDone(run)) checkSame(run, points[run.name], directory.at(run));
     removeDead(directory.running);
     directory.make();
@@ -116,7 +117,7 @@ export class SweepDirectory {
   }
 }
 
-function readPoints(path: string): Points {
+function readPoints(path: string, kind: Sweep['kind']): Points {
   const file = join(path, pointsFile);
   try {
     // A sweep that was killed at once, or just begins, has left no more than where it would work.
@@ -124,7 +125,7 @@ function readPoints(path: string): Points {
     return JSON.parse(readFileSync(file, 'utf8')) as Points;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new BadInput(`${path} is not the directory of a sweep: ${problems[code ?? ''] ?? `${file} is damaged`}`, {
+    throw new BadInput(`${path} is not the directory of a ${kind}: ${problems[code ?? ''] ?? `${file} is damaged`}`, {
       remedy: 'name another with --out',
     });
   }
@@ -137,29 +138,13 @@ const problems: Readonly<Record<string, string>> = {
 
 /** A run that is there must be the run that the sweep means. */
 function checkSame({ resolved, place }: SweepRun, recorded: unknown, directory: string): void {
-  const difference = firstDifference(recorded, resolved);
+  const [difference] = differences(recorded, resolved);
   if (difference === undefined) return;
-  throw new BadInput(`${place}${directory} was made with another scenario: ${difference}`, {
+  const [was, is] = difference.values.map((value) => (value === undefined ? 'absent' : JSON.stringify(value)));
+  const change = `${difference.path} was ${was!} and is ${is!}`;
+  throw new BadInput(`${place}${directory} was made with another scenario: ${change}`, {
     remedy: 'name another directory with --out, or remove this run',
   });
-}
-
-/** The first key, depth first, that `was` and `is` do not have alike. */
-function firstDifference(was: unknown, is: unknown, path: readonly string[] = []): string | undefined {
-  if (isObject(was) && isObject(is)) {
-    const keys = new Set([...Object.keys(is), ...Object.keys(was)]);
-    for (const key of keys) {
-      const difference = firstDifference(was[key], is[key], [...path, key]);
-      if (difference !== undefined) return difference;
-    }
-    return undefined;
-  }
-  const [before, now] = [was, is].map((value) => (value === undefined ? 'absent' : JSON.stringify(value)));
-  return before === now ? undefined : `${path.join('.')} was ${before!} and is ${now!}`;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null;
 }
 
 function manifestIn(run: string): Manifest | undefined {

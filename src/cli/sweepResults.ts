@@ -1,13 +1,10 @@
 /** What the runs of a sweep found: one row a point for readers, all of it in summary.json. */
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import Table from 'cli-table3';
 import type { Manifest } from '../record/manifest.js';
 import { average, estimate, type Estimate } from '../scenario/statistics.js';
 import type { SweepRun } from '../scenario/sweep.js';
-
-/** The last value of a measure: one, or one a worker; null is not finite. */
-type Final = number | null | readonly (number | null)[];
+import type { SweepDirectory } from './sweepDirectory.js';
+import { finalMean, finalValues, readMeasurements, type Final } from './sweepMeasurements.js';
 
 export interface RunRecord {
   readonly seed: number;
@@ -27,47 +24,22 @@ export interface PointRecord {
   readonly measures: Readonly<Record<string, Estimate>>;
 }
 
-/** Reads what is in the run directories of `runs`, which lie in `path`. */
-export function readResults(
-  runs: readonly SweepRun[],
-  path: string,
-  manifestOf: (run: SweepRun) => Manifest | undefined,
-): PointRecord[] {
-  const records = runs.map((run) => ({ point: run.point, record: readRun(run, path, manifestOf(run)) }));
+/** Reads what is in the run directories of `runs`, which lie in `directory`. */
+export function readResults(runs: readonly SweepRun[], directory: SweepDirectory): PointRecord[] {
+  const records = runs.map((run) => ({ point: run.point, record: readRun(run, directory) }));
   return [...new Set(runs.map(({ point }) => point))].map((name): PointRecord => {
     const own = records.filter(({ point }) => point === name).map(({ record }) => record);
     return { name, runs: own, measures: estimates(own) };
   });
 }
 
-function readRun({ seed, name }: SweepRun, path: string, manifest: Manifest | undefined): RunRecord {
+function readRun(run: SweepRun, directory: SweepDirectory): RunRecord {
+  const { seed, name } = run;
+  const manifest = directory.manifest(run);
   if (manifest === undefined) return { seed, directory: name, status: 'missing', final: {} };
   const { status, reason, wallSeconds, digests } = manifest;
-  return { seed, directory: name, status, reason, wallSeconds, final: finalValues(join(path, name)), digests };
-}
-
-interface Line {
-  readonly measure: string;
-  readonly worker?: number;
-  readonly value: number | null;
-}
-
-/** The last value of each measure in metrics.jsonl, in worker order. */
-function finalValues(run: string): Record<string, Final> {
-  const file = join(run, 'metrics.jsonl');
-  if (!existsSync(file)) return {};
-  const final = new Map<string, number | null | (number | null)[]>();
-  for (const line of readFileSync(file, 'utf8').split('\n')) {
-    if (line === '') continue;
-    const { measure, worker, value } = JSON.parse(line) as Line;
-    if (worker === undefined) final.set(measure, value);
-    else {
-      let list = final.get(measure);
-      if (!Array.isArray(list)) final.set(measure, (list = []));
-      list[worker] = value;
-    }
-  }
-  return Object.fromEntries(final);
+  const final = finalValues(readMeasurements(directory.at(run)));
+  return { seed, directory: name, status, reason, wallSeconds, final, digests };
 }
 
 function estimates(runs: readonly RunRecord[]): Record<string, Estimate> {
@@ -76,7 +48,7 @@ function estimates(runs: readonly RunRecord[]): Record<string, Estimate> {
   const measures = new Set(completed.flatMap(({ final }) => Object.keys(final)));
   return Object.fromEntries(
     [...measures].map((measure) => {
-      const values = completed.map(({ final }) => average([final[measure]!].flat().map((value) => value ?? NaN)));
+      const values = completed.map(({ final }) => finalMean(final[measure]!));
       return [measure, estimate(values)];
     }),
   );
@@ -109,14 +81,15 @@ function meanWallTime(runs: readonly RunRecord[]): string {
 }
 
 /** `294.1 ± 6.2`, or the value alone where there is one. */
-export function formatEstimate(value: Estimate | undefined): string {
+function formatEstimate(value: Estimate | undefined): string {
   if (value === undefined) return '';
   if (!Number.isFinite(value.mean)) return 'not finite';
   const mean = significant(value.mean, 4);
   return value.halfWidth === undefined ? mean : `${mean} ± ${significant(value.halfWidth, 2)}`;
 }
 
-function significant(value: number, digits: number): string {
+/** The value with so many significant digits, and no zeros behind them. */
+export function significant(value: number, digits: number): string {
   return String(Number(value.toPrecision(digits)));
 }
 

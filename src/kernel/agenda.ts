@@ -4,10 +4,11 @@
  */
 
 /**
- * Priorities of entries of the same time. Results come after messages, so that all that a moment sets in motion is
- * under way before the first result is waited for; instant ones come before anything else can happen.
+ * Priorities of entries of the same time. The network comes before the messages that it lets through. Results come after
+ * messages, so that all that a moment sets in motion is under way before the first result is waited for; instant ones
+ * come before anything else can happen.
  */
-export const priorities = { instant: 0, message: 1, completion: 2, timer: 3 } as const;
+export const priorities = { instant: 0, network: 1, message: 2, completion: 3, timer: 4 } as const;
 
 export interface AgendaKey {
   /** Virtual time in nanoseconds, a safe integer. */

@@ -16,6 +16,8 @@ export interface Message {
   readonly kind: string;
   readonly facts: Facts;
   readonly tensors?: Tensors;
+  /** Which of its receiver's messages this answers, by a number of that one's own. Not in the event log. */
+  readonly answers?: number;
 }
 
 /** Rows `indices` of a resident table (see `compute/table.ts`), in order. */
@@ -72,8 +74,20 @@ export type Effect =
   /** Records measurements. `pending` ones are numbers that `computation` returns. Monitor only. */
   | { readonly effect: 'record'; readonly rows: readonly Measurement[] }
   | { readonly effect: 'evaluate'; readonly computation: Computation; readonly rows: readonly Pending[] }
+  /** Strikes an actor, see `Strike`. The actor `faults` only. */
+  | { readonly effect: 'strike'; readonly actor: string; readonly strike: Strike }
   /** Ends the run directly after this event. */
   | { readonly effect: 'stop'; readonly reason: string };
+
+/**
+ * What can happen to an actor. One that is `down` loses what it was computing and what arrives, until it is `up`: then
+ * it gets the message `rejoin`, whose fact `memory` says whether it may still know what it knew. One that pauses does
+ * all later that it was computing, by as long as the pause lasted, and gets what arrived when it resumes. Going down ends
+ * a pause, and what is down cannot be paused. Where strikes overlap, each lasts until it is ended `by` the same cause.
+ */
+export type Strike = { readonly by: number } & (
+  { readonly kind: 'down' | 'pause' | 'resume' } | { readonly kind: 'up'; readonly memory: 'kept' | 'lost' }
+);
 
 /** What an actor shows of itself to the monitor: `facts` and `tensors` as in a message. */
 export interface Observation {
@@ -94,9 +108,12 @@ export interface Context {
   readonly totals: Totals;
 }
 
+/** What was given to the network so far, every copy and every attempt counted. */
 export interface Totals {
   readonly messages: number;
   readonly bytes: number;
+  /** Messages of those that will never arrive. */
+  readonly lost: number;
 }
 
 export interface Transition<State> {
@@ -113,14 +130,43 @@ export interface Behaviour<State> {
   readonly waiting?: (state: State) => string | undefined;
 }
 
-/** Decides when a message arrives. `departNs` is the virtual time of the send. */
+/** A message on its way. */
+export interface Parcel {
+  readonly from: string;
+  readonly to: string;
+  readonly message: Message;
+  /** What it takes on a link. */
+  readonly bytes: number;
+  /** The virtual time at which its actor sent it, and the number of the event that made it do so. */
+  readonly sentNs: number;
+  readonly event: number;
+}
+
+/** What follows from a message that was sent, or from the time at which a network wanted to be woken. */
+export type Passage =
+  /** The message reaches its actor after `delayNs`. */
+  | { readonly passage: 'arrive'; readonly parcel: Parcel; readonly delayNs: number }
+  /** A copy of the message never will. */
+  | { readonly passage: 'lost'; readonly parcel: Parcel; readonly why: string }
+  /** The network is woken after `delayNs`. */
+  | { readonly passage: 'wake'; readonly wakeUp: WakeUp; readonly delayNs: number };
+
+/** What a network does at a later time. */
+export type WakeUp = (timeNs: number) => readonly Passage[];
+
+/** Carries messages between actors: decides when each arrives, if at all. */
 export interface Network {
-  /** The delay in nanoseconds between the send and the arrival of a message of `kind` from `from` at `to`. */
-  transitNs(transfer: {
-    readonly from: string;
-    readonly to: string;
-    readonly kind: string;
-    readonly bytes: number;
-    readonly departNs: number;
-  }): number;
+  /** Takes on a message that is sent at `parcel.sentNs`. */
+  send(parcel: Parcel): readonly Passage[];
+  /** The message of an `arrive` is there. Its actor gets it now, unless that is down. */
+  arrived(parcel: Parcel, down: boolean, timeNs: number): readonly Passage[];
+  /** Gives up what `actor` was about to send: it has gone down. */
+  forget?(actor: string): void;
+  /** What has been carried so far, always up to date. */
+  readonly totals: Totals;
+  /**
+   * Throws where sent is not delivered + lost + in flight, in messages or in bytes, and, where nothing `isDue`, where
+   * anything is in flight.
+   */
+  check(isDue: boolean): void;
 }

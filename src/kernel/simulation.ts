@@ -5,7 +5,21 @@ import { Stopped } from '../conditions.js';
 import { allFinite } from '../finite.js';
 import { Agenda, priorities, type AgendaKey } from './agenda.js';
 import { Digest } from './digest.js';
-import type { Behaviour, Context, Effect, Engine, Facts, Message, Network, Observation, Tensors } from './effects.js';
+import type {
+  Behaviour,
+  Context,
+  Effect,
+  Engine,
+  Facts,
+  Message,
+  Network,
+  Observation,
+  Parcel,
+  Passage,
+  Strike,
+  Tensors,
+  WakeUp,
+} from './effects.js';
 import { Ledger, type TimedMeasurement } from './ledger.js';
 import { Stage } from './stage.js';
 import type { Streams } from './streams.js';
@@ -26,6 +40,32 @@ export interface LoggedEvent {
   readonly facts: Facts;
   /** The event as a line of events.jsonl, with its line feed. */
   readonly line: string;
+  /** Its number, from 1. */
+  readonly number: number;
+  readonly cause: Cause;
+}
+
+/** What set an event in motion. It is not part of the event log. */
+export interface Cause {
+  /** The number of the event whose handling did; 0 is the start. */
+  readonly event: number;
+  /** The actor that did, and when. */
+  readonly actor: string;
+  readonly timeNs: number;
+  /** How: `message` by the network, `completion` and `instant` of a computation, `timer` of the actor itself. */
+  readonly via: 'message' | 'completion' | 'instant' | 'timer';
+  /** What the message took on a link. */
+  readonly bytes: number;
+}
+
+/** A copy of a message that never arrives. */
+export interface Loss {
+  readonly timeNs: number;
+  readonly from: string;
+  readonly to: string;
+  readonly kind: string;
+  readonly bytes: number;
+  readonly why: string;
 }
 
 /** When a run ends: directly after the event that reaches the first of these. */
@@ -51,6 +91,7 @@ export interface Simulation {
   /** Receives each processed event, and its line of events.jsonl. */
   readonly onEvent?: (event: LoggedEvent) => void;
   readonly onMeasurement?: (measurement: TimedMeasurement) => void;
+  readonly onLoss?: (loss: Loss) => void;
   /** Ends the run between two events when aborted; the outcome's reason is `interrupted`. */
   readonly signal?: AbortSignal;
 }
@@ -72,16 +113,45 @@ export interface RunCounts {
   readonly events: number;
   readonly messages: number;
   readonly bytes: number;
+  readonly lost: number;
   /** Processed events by kind. */
   readonly kinds: Readonly<Record<string, number>>;
 }
 
-interface Entry extends AgendaKey {
+/** Something for an actor, or for the network. */
+type Entry = ActorEntry | NetworkEntry;
+
+interface ActorEntry extends AgendaKey {
   readonly to: number;
   readonly message: Message;
-  /** What the message takes on a link. */
-  readonly bytes: number;
+  readonly cause: Cause;
+  /** What the network brings. */
+  readonly parcel: Parcel | undefined;
   readonly result: Promise<Tensors> | undefined;
+  /** Of what the actor does itself: how often it had been down when that began, and how long it had been paused. */
+  readonly life: number;
+  readonly pausedNs: number;
+}
+
+interface NetworkEntry extends AgendaKey {
+  readonly wakeUp: WakeUp;
+}
+
+/** What strikes have done to an actor. */
+interface Fate {
+  /** What holds it down; it is up where nothing does. */
+  readonly downs: Set<number>;
+  /** How often it went down. */
+  lives: number;
+  /** Whether it has lost its memory since it went down. */
+  blank: boolean;
+  /** What pauses it, and since when. */
+  readonly pauses: Set<number>;
+  pausedSince: number | undefined;
+  /** How long it was paused before. */
+  pausedNs: number;
+  /** What came for it meanwhile. */
+  held: ActorEntry[];
 }
 
 /** Runs `simulation` to its end. Bugs (a behaviour that throws) reject; conditions are in the outcome. */
@@ -103,8 +173,7 @@ class Run {
   private readonly sequences: number[];
   private readonly randoms = new Map<string, Context['random']>();
   private readonly kinds: Record<string, number> = {};
-  private readonly totals = { messages: 0, bytes: 0 };
-  private readonly delivered = { messages: 0, bytes: 0 };
+  private readonly fates = new Map<number, Fate>();
   private readonly observations: { from: string; observation: Observation }[] = [];
   private timeNs = 0;
   private events = 0;
@@ -112,7 +181,8 @@ class Run {
 
   constructor(private readonly simulation: Simulation) {
     this.numbers = new Map(simulation.actors.map(({ name }, number) => [name, number]));
-    this.sequences = simulation.actors.map(() => 0);
+    // The network comes last.
+    this.sequences = [...simulation.actors.map(() => 0), 0];
     this.ledger = new Ledger(simulation.engine, (measurement) => {
       simulation.onMeasurement?.(measurement);
       const { target } = simulation.limits;
@@ -137,13 +207,13 @@ class Run {
       failure = error;
       await this.ledger.drain();
     }
-    this.balance();
+    const { messages, bytes, lost } = this.simulation.network.totals;
     return {
       reason: this.stopReason ?? failure?.status ?? 'failed',
       ...(failure === undefined ? {} : { failure }),
       timeNs: this.timeNs,
       eventsDigest: this.digest.hex(),
-      counts: { events: this.events, ...this.totals, kinds: this.kinds },
+      counts: { events: this.events, messages, bytes, lost, kinds: this.kinds },
       states: this.stage.states(),
     };
   }
@@ -156,15 +226,16 @@ class Run {
     if (this.simulation.limits.events === 0) this.stopReason ??= 'events';
   }
 
-  /** One event: the earliest entry goes to its actor, whose effects are carried out. */
+  /** The earliest entry: an event goes to its actor, whose effects are carried out. */
   private async step(): Promise<void> {
-    const { limits, signal, actors } = this.simulation;
+    const { limits, signal, network } = this.simulation;
     if (signal?.aborted === true) {
       this.stopReason = 'interrupted';
       return;
     }
     const entry = this.agenda.peek();
     if (entry === undefined) {
+      network.check([...this.fates.values()].some(({ held }) => held.length > 0));
       const waiting = this.stage.waiting().join('; ');
       throw new Stopped('failed', `deadlock: nothing is left to happen and the goal is not met; ${waiting}`);
     }
@@ -176,14 +247,86 @@ class Run {
     this.agenda.pop();
     if (entry.timeNs < this.timeNs) throw new Error(`time went back from ${this.timeNs} to ${entry.timeNs} ns`);
     this.timeNs = entry.timeNs;
+    if ('wakeUp' in entry) this.pass(entry.wakeUp(this.timeNs));
+    else if (this.fates.size === 0 || this.isFor(entry)) await this.happen(entry);
+    network.check(true);
+  }
+
+  /** An event. */
+  private async happen(entry: ActorEntry): Promise<void> {
+    const { limits, actors, network } = this.simulation;
     const { name } = actors[entry.to]!;
     let { message } = entry;
+    if (entry.parcel !== undefined) this.pass(network.arrived(entry.parcel, false, this.timeNs));
     if (entry.result !== undefined) message = { ...message, tensors: await this.finite(entry.result, message, name) };
     this.log(name, entry, message);
     this.perform(name, await this.stage.deliver(name, message, this.context(name)));
     if (this.observations.length > 0) await this.showObservations();
     if (this.kinds[message.kind]! >= (limits.counts[message.kind] ?? Infinity)) this.stopReason ??= message.kind;
     if (this.events >= (limits.events ?? Infinity)) this.stopReason ??= 'events';
+  }
+
+  /** False for what does not happen, or only later, because its actor has been struck. */
+  private isFor(entry: ActorEntry): boolean {
+    const fate = this.fates.get(entry.to);
+    if (fate === undefined) return true;
+    const { parcel } = entry;
+    if (fate.downs.size > 0 || (parcel === undefined && entry.life < fate.lives)) {
+      if (parcel !== undefined) {
+        this.pass(this.simulation.network.arrived(parcel, true, this.timeNs));
+        this.tellLoss(parcel, 'down');
+      }
+      return false;
+    }
+    const missedNs = parcel === undefined ? fate.pausedNs - entry.pausedNs : 0;
+    if (fate.pausedSince !== undefined) fate.held.push(entry);
+    else if (missedNs > 0) this.postpone(entry, entry.timeNs + missedNs);
+    else return true;
+    return false;
+  }
+
+  private postpone(entry: ActorEntry, timeNs: number): void {
+    const pausedNs = this.fates.get(entry.to)!.pausedNs;
+    this.agenda.push({ ...entry, timeNs, pausedNs });
+  }
+
+  private strike({ actor, strike }: { readonly actor: string; readonly strike: Strike }): void {
+    const number = this.numbers.get(actor);
+    if (number === undefined) throw new Error(`${actor} was struck, which is not an actor`);
+    let fate = this.fates.get(number);
+    if (fate === undefined) this.fates.set(number, (fate = unharmed()));
+    if (!takesEffect(fate, strike)) return;
+    this.observations.push({ from: 'kernel', observation: { kind: strike.kind, facts: { actor } } });
+    switch (strike.kind) {
+      case 'down':
+        this.resume(fate);
+        fate.lives += 1;
+        this.simulation.network.forget?.(actor);
+        return;
+      case 'up': {
+        const memory = fate.blank ? 'lost' : 'kept';
+        fate.blank = false;
+        this.pushOwn(actor, { via: 'instant', delayNs: 0, message: { kind: 'rejoin', facts: { memory } } });
+        return;
+      }
+      case 'pause':
+        fate.pausedSince = this.timeNs;
+        return;
+      case 'resume':
+        this.resume(fate);
+    }
+  }
+
+  /** What a pause held up happens now, in its order, or, where work had begun before, when that has had its time. */
+  private resume(fate: Fate): void {
+    fate.pauses.clear();
+    if (fate.pausedSince === undefined) return;
+    fate.pausedNs += this.timeNs - fate.pausedSince;
+    fate.pausedSince = undefined;
+    for (const entry of fate.held.splice(0)) {
+      if (entry.parcel === undefined) this.postpone(entry, entry.timeNs + fate.pausedNs - entry.pausedNs);
+      else this.agenda.push({ ...entry, ...this.networkKey(0) });
+    }
   }
 
   /** The monitor sees the end: it may take its last measures. */
@@ -208,19 +351,15 @@ class Run {
     return tensors;
   }
 
-  private log(actor: string, entry: Entry, { kind, facts }: Message): void {
+  private log(actor: string, { cause }: ActorEntry, { kind, facts }: Message): void {
     this.events += 1;
-    if (entry.priority === priorities.message) {
-      this.delivered.messages += 1;
-      this.delivered.bytes += entry.bytes;
-    }
     this.kinds[kind] = (this.kinds[kind] ?? 0) + 1;
     // What JSON.stringify says of { timeNs, actor, kind, ...facts }, without making that object.
     const said = JSON.stringify(facts).slice(1);
     const comma = said === '}' ? '' : ',';
     const line = `{"timeNs":${this.timeNs},"actor":"${actor}","kind":"${kind}"${comma}${said}\n`;
     this.digest.add(line);
-    this.simulation.onEvent?.({ timeNs: this.timeNs, actor, kind, facts, line });
+    this.simulation.onEvent?.({ timeNs: this.timeNs, actor, kind, facts, line, number: this.events, cause });
   }
 
   private perform(name: string, effects: readonly Effect[]): void {
@@ -236,34 +375,27 @@ class Run {
     }
     switch (effect.effect) {
       case 'send': {
-        const bytes = bytesOf(effect.message);
-        const { kind } = effect.message;
-        const transfer = { from: name, to: effect.to, kind, bytes, departNs: this.timeNs };
-        const delayNs = this.simulation.network.transitNs(transfer);
-        this.push({ from: name, to: effect.to, priority: priorities.message, delayNs, message: effect.message, bytes });
-        this.totals.messages += 1;
-        this.totals.bytes += bytes;
+        const { to, message } = effect;
+        const parcel = { from: name, to, message, bytes: bytesOf(message), sentNs: this.timeNs, event: this.events };
+        this.pass(this.simulation.network.send(parcel));
         return;
       }
       case 'after':
-        this.push({
-          from: name,
-          to: name,
-          priority: priorities.timer,
-          delayNs: effect.delayNs,
-          message: effect.message,
-        });
+        this.pushOwn(name, { via: 'timer', delayNs: effect.delayNs, message: effect.message });
         return;
       case 'compute': {
         // The inputs are fixed, so the work starts now; the event waits for it when it is popped.
         const result = this.simulation.engine.run(effect.computation);
         result.catch(() => undefined);
         const { durationNs, reply: message } = effect;
-        const [priority, delayNs] =
-          durationNs === 'instant' ? [priorities.instant, 0] : [priorities.completion, durationNs];
-        this.push({ from: name, to: name, priority, delayNs, message, result });
+        const [via, delayNs] =
+          durationNs === 'instant' ? (['instant', 0] as const) : (['completion', durationNs] as const);
+        this.pushOwn(name, { via, delayNs, message, result });
         return;
       }
+      case 'strike':
+        this.strike(effect);
+        return;
       case 'observe':
         this.observations.push({ from: name, observation: effect.observation });
         return;
@@ -276,40 +408,71 @@ class Run {
     }
   }
 
-  private push(happening: {
-    readonly from: string;
-    readonly to: string;
-    readonly priority: number;
-    readonly delayNs: number;
-    readonly message: Message;
-    readonly bytes?: number;
-    readonly result?: Promise<Tensors>;
-  }): void {
-    const { from, to, priority, delayNs, message, bytes = 0, result } = happening;
-    const source = this.numbers.get(from)!;
+  /** Carries out what the network says. */
+  private pass(passages: readonly Passage[]): void {
+    for (const passage of passages) {
+      switch (passage.passage) {
+        case 'arrive':
+          this.pushParcel(passage.parcel, passage.delayNs);
+          break;
+        case 'wake':
+          this.agenda.push({ ...this.networkKey(passage.delayNs), wakeUp: passage.wakeUp });
+          break;
+        case 'lost':
+          this.tellLoss(passage.parcel, passage.why);
+      }
+    }
+  }
+
+  private pushParcel(parcel: Parcel, delayNs: number): void {
+    const { from, to, message, bytes, sentNs, event } = parcel;
     const target = this.numbers.get(to);
     if (target === undefined) throw new Error(`${from} sent ${message.kind} to ${to}, which is not an actor`);
+    const cause = { event, actor: from, timeNs: sentNs, via: 'message', bytes } as const;
+    const key = this.key(this.numbers.get(from)!, priorities.message, delayNs, message.kind);
+    this.agenda.push({ ...key, to: target, message, cause, parcel, result: undefined, life: 0, pausedNs: 0 });
+  }
+
+  /** What an actor does itself. */
+  private pushOwn(
+    name: string,
+    own: {
+      readonly via: 'completion' | 'instant' | 'timer';
+      readonly delayNs: number;
+      readonly message: Message;
+      readonly result?: Promise<Tensors>;
+    },
+  ): void {
+    const { via, delayNs, message, result } = own;
+    const number = this.numbers.get(name)!;
+    const cause = { event: this.events, actor: name, timeNs: this.timeNs, via, bytes: 0 };
+    const key = this.key(number, priorities[via], delayNs, message.kind);
+    const { lives: life = 0, pausedNs = 0 } = this.fates.get(number) ?? {};
+    this.agenda.push({ ...key, to: number, message, cause, parcel: undefined, result, life, pausedNs });
+  }
+
+  private networkKey(delayNs: number): AgendaKey {
+    return this.key(this.sequences.length - 1, priorities.network, delayNs, 'the network');
+  }
+
+  /** A place in the agenda, after `delayNs`, for what `source` has caused. */
+  private key(source: number, priority: number, delayNs: number, what: string): AgendaKey {
+    const from = this.simulation.actors[source]?.name ?? 'the network';
     if (!(delayNs >= 0)) throw new Error(`${from} asked for a delay of ${delayNs} ns`);
     const timeNs = this.timeNs + delayNs;
     if (timeNs > Number.MAX_SAFE_INTEGER) {
       const limit = `virtual time ends at ${Number.MAX_SAFE_INTEGER} ns, about 104 days`;
       throw new Stopped(
         'failed',
-        `${limit}: ${from} asked for ${message.kind} at ${timeNs} ns; choose shorter delays, or stop earlier`,
+        `${limit}: ${from} asked for ${what} at ${timeNs} ns; choose shorter delays, or stop earlier`,
       );
     }
     const sequence = (this.sequences[source] = this.sequences[source]! + 1);
-    this.agenda.push({ timeNs, priority, source, sequence, to: target, message, bytes, result });
+    return { timeNs, priority, source, sequence };
   }
 
-  /** Always true: sent = delivered + in flight, in messages and in bytes. */
-  private balance(): void {
-    const flying = this.agenda.entries().filter(({ priority }) => priority === priorities.message);
-    const messages = this.delivered.messages + flying.length;
-    const bytes = flying.reduce((sum, entry) => sum + entry.bytes, this.delivered.bytes);
-    if (messages === this.totals.messages && bytes === this.totals.bytes) return;
-    const sent = `${this.totals.messages} messages (${this.totals.bytes} bytes) sent`;
-    throw new Error(`${sent}, but ${messages} (${bytes} bytes) delivered or in flight`);
+  private tellLoss({ from, to, message: { kind }, bytes }: Parcel, why: string): void {
+    this.simulation.onLoss?.({ timeNs: this.timeNs, from, to, kind, bytes, why });
   }
 
   /** Shows the monitor what actors observed, in order, and takes its measurements. */
@@ -328,8 +491,42 @@ class Run {
       random = (purpose) => this.simulation.streams.stream(name, purpose);
       this.randoms.set(name, random);
     }
-    return { self: name, timeNs: this.timeNs, random, totals: this.totals };
+    return { self: name, timeNs: this.timeNs, random, totals: this.simulation.network.totals };
   }
+}
+
+function unharmed(): Fate {
+  const none = { downs: new Set<number>(), pauses: new Set<number>() };
+  return { ...none, lives: 0, blank: false, pausedSince: undefined, pausedNs: 0, held: [] };
+}
+
+/** Notes a strike; whether the actor goes down or up, pauses or resumes by it. */
+function takesEffect(fate: Fate, strike: Strike): boolean {
+  const { downs, pauses } = fate;
+  const { kind, by } = strike;
+  switch (kind) {
+    case 'down':
+      return begins(downs, by);
+    case 'up':
+      if (downs.has(by) && strike.memory === 'lost') fate.blank = true;
+      return ends(downs, by);
+    case 'pause':
+      return downs.size === 0 && begins(pauses, by);
+    case 'resume':
+      return ends(pauses, by);
+  }
+}
+
+/** Adds a cause: whether there was none. */
+function begins(causes: Set<number>, by: number): boolean {
+  const none = causes.size === 0;
+  causes.add(by);
+  return none;
+}
+
+/** Takes a cause away: whether it was the last. */
+function ends(causes: Set<number>, by: number): boolean {
+  return causes.delete(by) && causes.size === 0;
 }
 
 /** The bytes that a message takes on a link: those of its tensors. */

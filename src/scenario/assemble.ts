@@ -1,32 +1,32 @@
 /** Assembles a simulation from a scenario: data, model, rules, actors, network and engine. */
 import { consensus } from '../../actors/consensus.js';
 import { monitor } from '../../actors/monitor.js';
-import { consensusName, monitorName, workerName } from '../../actors/names.js';
+import { faults } from '../../actors/faults.js';
+import { consensusName, faultsName, monitorName, workerName } from '../../actors/names.js';
 import { worker } from '../../actors/worker.js';
 import { openRunner } from '../compute/engines.js';
 import type { Layout } from '../compute/layout.js';
 import type { Fingerprint, Runner } from '../compute/runner.js';
 import type { Limits, Simulation } from '../kernel/simulation.js';
-import { Streams, type Stream } from '../kernel/streams.js';
+import { Streams } from '../kernel/streams.js';
 import type { Dataset } from '../learning/dataset.js';
 import { sampleLosses, type Learner } from '../learning/evaluation.js';
 import type { Assignment } from '../learning/partition.js';
 import { sampler } from '../learning/sampling.js';
-import { star } from '../network/star.js';
-import { stepTimes } from '../network/stepTime.js';
 import type { Rules } from '../optimization/method.js';
 import { planMeasures, type Measuring } from './measuring.js';
 import { loadProblem, tablesOf, type LoadedProblem } from './problem.js';
 import type { Scenario } from './scenario.js';
-import { distributions, type Delay, type Settings } from './schema.js';
+import type { Settings } from './schema.js';
 import { bindTasks } from './tasks.js';
 import { tryOut } from './trial.js';
+import { planFaults, refuseUnreachable, wireNetwork, wireStepTimes } from './wiring.js';
 
 /** Everything that a run needs and that its record tells of. */
 export interface Assembly {
   /** The settings, with what follows from the data filled in: model, loss, partition, batch size. */
   readonly settings: Settings;
-  readonly simulation: Omit<Simulation, 'onEvent' | 'onMeasurement' | 'signal'>;
+  readonly simulation: Omit<Simulation, 'onEvent' | 'onMeasurement' | 'onLoss' | 'signal'>;
   readonly layout: Layout;
   readonly dataset: Dataset;
   readonly assignment: Assignment;
@@ -44,10 +44,11 @@ export async function assemble(scenario: Scenario): Promise<Assembly> {
   const problem = await loadProblem(scenario, streams);
   const { dataset, assignment, learner, start } = problem;
   const rules = rulesOf({ ...scenario, settings: problem.settings }, learner);
+  refuseUnreachable(problem.settings, rules.exchange);
   const measuring = planMeasures(problem, rules, tables);
   const { settings, envelope } = measuring;
   const runner = await openRunner(settings.engine, tablesOf(dataset));
-  const simulation = cast({ ...problem, ...measuring, rules, runner, streams });
+  const simulation = cast({ ...problem, ...measuring, rules, runner, streams, directory: scenario.directory });
   try {
     await tryOut(problem, { runner, engine: simulation.engine, coupling: rules.coupling, envelope });
   } catch (error) {
@@ -80,26 +81,30 @@ interface Parts extends LoadedProblem, Measuring {
   readonly rules: Rules;
   readonly runner: Runner;
   readonly streams: Streams;
+  readonly directory: string;
 }
 
 /** Gives every actor its part. */
 function cast(parts: Parts): Assembly['simulation'] {
   const { settings, streams, assignment, rules, start, chosen } = parts;
-  const { workers, data, network } = settings;
+  const { workers, data, protocol = {} } = settings;
   const { quorum, combine, localSteps, overlap, stalenessMax, sends, handsOut, split } = rules.exchange;
-  const stepNs = stepTimes(drawOf(network.stepTime), network.stragglers);
+  const plan = planFaults(settings);
+  const stepNs = wireStepTimes(parts);
   const cluster = assignment.map((indices, index) => ({
     name: workerName(index),
     behaviour: worker({
       worker: index,
       start,
       localSteps,
+      adaptivePeriod: protocol.adaptivePeriod ?? false,
       overlap,
       sends,
       split,
       stalenessMax,
       sampling: sampler({ sampling: data.sampling, batchSize: data.batchSize!, indices }) as never,
-      stepNs: stepNs(index),
+      stepNs: stepNs(index, data.batchSize === 'full' ? indices.length : data.batchSize!),
+      joinsLater: plan.some(({ kind, who }) => kind === 'join' && who === workerName(index)),
       stepSize: rules.workerStepSize,
     }),
   }));
@@ -114,29 +119,21 @@ function cast(parts: Parts): Assembly['simulation'] {
       handsOut: split ? 'nothing' : handsOut,
       weights: assignment.map(({ length }) => length),
       staleness: stalenessMax !== undefined,
+      deadlineNs: protocol.deadline,
+      damping: protocol.damping ?? 0,
       stepSize: rules.consensusStepSize,
     }),
   };
+  const nemesis = plan.length === 0 ? [] : [{ name: faultsName, behaviour: faults(plan) }];
   const { iterations } = settings.monitor.every;
   return {
-    actors: [...cluster, centre],
+    actors: [...cluster, centre, ...nemesis],
     monitor: { name: monitorName, behaviour: monitor({ workers, start, every: iterations, measures: chosen }) },
-    network: star({
-      latencyNs: drawOf(network.latency),
-      bytesPerSecond: network.bandwidth === 'unlimited' ? Infinity : network.bandwidth,
-      streams,
-    }),
+    network: wireNetwork(parts),
     engine: bindTasks(parts),
     streams,
     limits: limitsOf(settings),
   };
-}
-
-/** What draws a delay in nanoseconds. */
-function drawOf(delay: Delay): (stream: Stream) => number {
-  if (typeof delay === 'number') return () => delay;
-  const { distribution, ...options } = delay;
-  return (stream) => distributions[distribution].draw(options as never, stream);
 }
 
 function limitsOf({ stop }: Settings): Limits {

@@ -4,41 +4,17 @@
  */
 import { z } from 'zod';
 import { measures } from '../../actors/measures.js';
+import { consensusName, workerNumber } from '../../actors/names.js';
 import { choice } from '../choice.js';
 import { losses } from '../learning/losses.js';
 import { partitions } from '../learning/partitions.js';
-import { distributionRows } from '../network/distributions.js';
 import type { Methods } from '../optimization/methods.js';
 import { potentialSchema } from '../optimization/methods/alternating.js';
+import { distributions, networkSchema, type NetworkSettings } from './networkSchema.js';
 import type { Tables } from './tables.js';
-import { duration, rate } from './units.js';
+import { duration } from './units.js';
 
 const names = <Name extends string>(table: Readonly<Record<Name, unknown>>) => Object.keys(table) as [Name, ...Name[]];
-
-const distributions = distributionRows(duration);
-const delay = z.union([duration, choice('distribution', distributions)]);
-
-/** How a drawn time is given: nanoseconds, or a distribution over them. */
-export type Delay = z.infer<typeof delay>;
-export { distributions };
-
-const network = z.strictObject({
-  stepTime: delay.default(0).describe('How long a worker step takes: a duration or a distribution'),
-  latency: delay.default(0).describe('The latency of every message: a duration or a distribution'),
-  bandwidth: z
-    .union([z.literal('unlimited'), rate.refine((value) => value > 0, { error: 'expected a rate above zero' })])
-    .default('unlimited')
-    .describe('The rate of every link, for example 1Gbit/s; a copy has 4 bytes a parameter'),
-  stragglers: z
-    .array(
-      z.strictObject({
-        workers: z.array(z.int().min(0)).min(1).describe('The workers that are slow, counted from 0'),
-        slowdown: z.number().positive().describe('How many times longer their steps take'),
-      }),
-    )
-    .default([])
-    .describe('Workers that are always slow'),
-});
 
 function monitorSchema({ potentials }: Tables) {
   return z.strictObject({
@@ -77,6 +53,24 @@ function monitorSchema({ potentials }: Tables) {
       .describe('How envelope_gradient and its like, loss_gradient and residual_5b are measured'),
   });
 }
+
+const protocol = z
+  .strictObject({
+    deadline: duration
+      .refine((ns) => ns > 0, { error: 'expected a duration above zero' })
+      .optional()
+      .describe('How long after the first arrival u moves with those that are there, whatever the quorum'),
+    damping: z
+      .number()
+      .min(0)
+      .optional()
+      .describe('a: a move whose copies are s versions old on average takes (1 + s)^-a of its step'),
+    adaptivePeriod: z
+      .boolean()
+      .optional()
+      .describe('Whether localSteps is only the first period, which then falls with the root of the loss'),
+  })
+  .describe('Variants of how workers and consensus node exchange, for every method');
 
 const stop = z
   .strictObject({
@@ -151,7 +145,8 @@ export function scenarioSchema(tables: Tables) {
           AlgorithmInput
         >
       ).prefault({}),
-      network: network.prefault({}),
+      network: networkSchema.prefault({}),
+      protocol: protocol.optional(),
       monitor: monitorSchema(tables).prefault({}),
       stop,
       engine: engine.prefault({}),
@@ -201,31 +196,55 @@ export type ScenarioInput = z.input<ReturnType<typeof scenarioSchema>>;
 
 /** What no key can say alone. */
 function checkAcross(settings: unknown, { methods }: Tables, context: z.core.$RefinementCtx): void {
-  const { workers, algorithm, network: links, stop: limits } = settings as Settings;
+  const { workers, algorithm, network: links, protocol, stop: limits } = settings as Settings;
   const refuse = (path: (string | number)[], message: string): void => {
     context.addIssue({ code: 'custom', path, message });
   };
   if ('quorum' in algorithm && algorithm.quorum !== 'all' && algorithm.quorum > workers) {
     refuse(['algorithm', 'quorum'], `expected at most ${workers}, the number of workers`);
   }
+  if ((protocol?.damping ?? 0) > 0) {
+    const averages = 'consensusScaling' in algorithm && algorithm.consensusScaling === 'mean';
+    const message = averages
+      ? 'with consensusScaling: mean there is no consensusStep that could be damped'
+      : `the method ${algorithm.method} has no consensusStep that could be damped`;
+    if (averages || !('consensusStep' in algorithm)) refuse(['protocol', 'damping'], message);
+  }
+  if (protocol?.adaptivePeriod === true && !('localSteps' in algorithm)) {
+    refuse(['protocol', 'adaptivePeriod'], `the method ${algorithm.method} has no localSteps that could be adapted`);
+  }
   const refusal = methods[algorithm.method].check?.(algorithm as never, workers);
   if (refusal !== undefined) refuse(['algorithm', ...refusal.key], refusal.message);
-  links.stragglers.forEach((straggler, index) => {
-    straggler.workers.forEach((worker, place) => {
-      if (worker >= workers) {
-        const path = ['network', 'stragglers', index, 'workers', place];
-        refuse(path, `expected a worker from 0 to ${workers - 1}`);
-      }
-    });
-  });
+  for (const { path, worker } of workersNamed(links)) {
+    if (worker >= workers) refuse(['network', ...path], `expected a worker from 0 to ${workers - 1}`);
+  }
   const timeless = isZero(links.stepTime) && isZero(links.latency) && links.bandwidth === 'unlimited';
   if (timeless && (limits.virtualTime ?? 0) > 0 && limits.iterations === undefined && limits.steps === undefined) {
     refuse(['stop', 'virtualTime'], 'no virtual time passes without delays; set network.stepTime, or stop.iterations');
   }
 }
 
-function isZero(time: Delay): boolean {
+/** Every worker that a key under `network` names, and where. */
+function workersNamed(links: NetworkSettings): { path: (string | number)[]; worker: number }[] {
+  const listed = (['stragglers', 'links', 'partitions'] as const).flatMap((key) =>
+    (links[key] ?? []).flatMap(({ workers }, index) =>
+      workers.map((worker, place) => ({ path: [key, index, 'workers', place], worker })),
+    ),
+  );
+  const struck = (links.faults ?? []).flatMap((plan, index) =>
+    (['kill', 'crash', 'pause', 'join'] as const).flatMap((kind) => {
+      const name = plan[kind];
+      if (name === undefined || name === consensusName) return [];
+      return [{ path: ['faults', index, kind], worker: workerNumber(name) }];
+    }),
+  );
+  return [...listed, ...struck];
+}
+
+/** Whether it is sure that no time passes. */
+function isZero(time: NetworkSettings['stepTime']): boolean {
   if (typeof time === 'number') return time === 0;
+  if (!('distribution' in time)) return false;
   const { distribution, ...options } = time;
   return distributions[distribution].meanNs(options as never) === 0;
 }

@@ -4,7 +4,7 @@ import type { Fingerprint } from '../compute/runner.js';
 import type { Parameter } from '../compute/layout.js';
 import { digestOf } from '../kernel/digest.js';
 import type { TimedMeasurement } from '../kernel/ledger.js';
-import { runSimulation, type LoggedEvent, type Outcome } from '../kernel/simulation.js';
+import { runSimulation, type LoggedEvent, type Loss, type Outcome } from '../kernel/simulation.js';
 import type { Assignment } from '../learning/partition.js';
 import { skewOf, type Skew } from '../learning/partitions.js';
 import { encodeSafetensors, type NamedTensors } from '../record/safetensors.js';
@@ -41,6 +41,8 @@ export interface RunResult {
     readonly events: number;
     readonly messages: number;
     readonly bytes: number;
+    /** Messages of those that never arrived. */
+    readonly lost: number;
     readonly steps: number;
     readonly moves: number;
   };
@@ -56,6 +58,8 @@ export interface Run {
   readonly measurements$: Observable<TimedMeasurement>;
   /** Processed events in their order. */
   readonly events$: Observable<LoggedEvent>;
+  /** Copies of messages that never arrive. */
+  readonly losses$: Observable<Loss>;
   /** Runs to the end, once. Rejects only on bugs. */
   readonly toEnd: (options?: RunOptions) => Promise<RunResult>;
   /** Frees the engine; `toEnd` does that too. */
@@ -79,10 +83,12 @@ export async function prepare(scenario: Scenario): Promise<Run> {
   }
   const measurements$ = new Subject<TimedMeasurement>();
   const events$ = new Subject<LoggedEvent>();
+  const losses$ = new Subject<Loss>();
   return {
     start: describeStart(scenario, assembly),
     measurements$: measurements$.asObservable(),
     events$: events$.asObservable(),
+    losses$: losses$.asObservable(),
     close: assembly.close,
     toEnd: async ({ signal, events } = {}) => {
       const { simulation } = assembly;
@@ -96,12 +102,16 @@ export async function prepare(scenario: Scenario): Promise<Run> {
           onMeasurement: (measurement) => {
             measurements$.next(measurement);
           },
+          onLoss: (loss) => {
+            losses$.next(loss);
+          },
           ...(signal === undefined ? {} : { signal }),
         });
         return describeResult(outcome, assembly);
       } finally {
         await assembly.close();
         events$.complete();
+        losses$.complete();
         measurements$.complete();
       }
     },
@@ -174,6 +184,7 @@ function describeResult(outcome: Outcome, { settings, layout }: Assembly): RunRe
       events: counts.events,
       messages: counts.messages,
       bytes: counts.bytes,
+      lost: counts.lost,
       steps: counts.kinds['step'] ?? 0,
       moves: counts.kinds['move'] ?? 0,
     },

@@ -16,6 +16,29 @@ export function estimate(values: readonly number[]): Estimate {
   return { count, mean, halfWidth: studentQuantile(count - 1) * Math.sqrt(variance / count) };
 }
 
+/** What pairs of values, one pair a seed, say of a difference. */
+export interface PairedEstimate {
+  readonly a: Estimate;
+  readonly b: Estimate;
+  /** Of b - a within pairs: what both have in common, such as the luck of their seed, is not in its interval. */
+  readonly difference: Estimate;
+  /** In how many pairs b is lower than a. */
+  readonly lower: number;
+  /** In how many pairs both are the same. */
+  readonly equal: number;
+}
+
+/** The means of `pairs` of values a and b, which are not empty, and of their differences b - a. */
+export function pairedEstimate(pairs: readonly (readonly [number, number])[]): PairedEstimate {
+  return {
+    a: estimate(pairs.map(([a]) => a)),
+    b: estimate(pairs.map(([, b]) => b)),
+    difference: estimate(pairs.map(([a, b]) => b - a)),
+    lower: pairs.filter(([a, b]) => b < a).length,
+    equal: pairs.filter(([a, b]) => b === a).length,
+  };
+}
+
 export function average(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -1,18 +1,20 @@
 /** Sweeps: points, each a scenario with overrides, times seeds. Planning one checks every run and runs none. */
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { z } from 'zod';
 import { BadInput, type ScenarioPath } from '../conditions.js';
 import { readDocument, type Source } from './document.js';
 import { describeIssue, refusal } from './explain.js';
 import { encodeScenario, loadScenario } from './scenario.js';
 
-/** A sweep whose every run has been checked. */
+/** Runs that belong together, each of which has been checked. */
 export interface Sweep {
+  /** What it is called in messages. */
+  readonly kind: 'sweep' | 'comparison';
   /** Names the directory of the runs. */
   readonly name: string;
-  /** Point by point in the order of the file, and by seed within a point. */
+  /** In the order in which they run; that of a file is point by point, and by seed within a point. */
   readonly runs: readonly SweepRun[];
 }
 
@@ -30,7 +32,7 @@ export interface SweepRun {
   readonly setsThreads: boolean;
   /** The resolved scenario as JSON has it, less `engine.threads`, which never changes a bit. */
   readonly resolved: unknown;
-  /** Where its point was written, for messages: `table1.yaml:5:5: point quad: `. */
+  /** Where its point was given, for messages: `table1.yaml:5:5: point quad: `. */
   readonly place: string;
 }
 
@@ -98,6 +100,7 @@ export function loadSweep(path: string, { find }: { find: (scenario: string) => 
   if (!parsed.success) throw refusal(parsed.error, source);
   const sweep = parsed.data;
   return {
+    kind: 'sweep',
     name: sweep.name,
     runs: sweep.points.flatMap((each, index) => planPoint(sweep, { index, point: each, source, find })),
   };
@@ -138,21 +141,27 @@ function planPoint(sweep: SweepSettings, { index, point, source, find }: PointCo
     find((point.scenario ?? sweep.scenario)!),
   );
   const place = at(own);
-  return (point.seeds ?? sweep.seeds ?? [undefined]).map((wanted) => {
-    const seeded = wanted === undefined ? set : [...set, `seed=${wanted}`];
-    const loaded = explained(given, { place, at }, () => loadScenario(scenario, { set: seeded }));
-    const { seed } = loaded.settings;
-    return {
-      point: point.name,
-      seed,
-      name: `${point.name}-${seed}`,
-      scenario,
-      set,
-      setsThreads: [sweep.set, point.set].some(setsThreads),
-      resolved: withoutThreads(encodeScenario(loaded)),
-      place,
-    };
-  });
+  const common = { point: point.name, scenario, set, place };
+  return (point.seeds ?? sweep.seeds ?? [undefined]).map((seed) =>
+    explained(given, { place, at }, () => planRun(common, seed)),
+  );
+}
+
+/** What the runs of one point have in common. */
+type SweepPoint = Pick<SweepRun, 'point' | 'scenario' | 'set' | 'place'>;
+
+/** The run of a point with the seed `wanted`, by default the scenario's own. Throws BadInput as loadScenario does. */
+export function planRun(common: SweepPoint, wanted?: number): SweepRun {
+  const { point, scenario, set } = common;
+  const loaded = loadScenario(scenario, { set: wanted === undefined ? set : [...set, `seed=${wanted}`] });
+  const { seed } = loaded.settings;
+  return {
+    ...common,
+    seed,
+    name: `${point}-${seed}`,
+    setsThreads: set.some(setsThreads),
+    resolved: withoutThreads(encodeScenario(loaded)),
+  };
 }
 
 function overridesOf(set: Readonly<Record<string, unknown>>, path: ScenarioPath): Override[] {
@@ -192,15 +201,18 @@ function explained<Value>(
   }
 }
 
-function atPlace(error: unknown, place: (line: string) => string): unknown {
+/** The error with each line of what is refused at its place. */
+export function atPlace(error: unknown, place: (line: string) => string): unknown {
   if (!(error instanceof BadInput)) return error;
   const message = error.message.split('\n').map(place).join('\n');
   return new BadInput(message, error.remedy === undefined ? {} : { remedy: error.remedy });
 }
 
-function setsThreads(set: Readonly<Record<string, unknown>>): boolean {
-  const engine = set['engine'] as { readonly threads?: unknown } | null | undefined;
-  return 'engine.threads' in set || engine?.threads !== undefined;
+function setsThreads(override: string): boolean {
+  if (override.startsWith('engine.threads=')) return true;
+  if (!override.startsWith('engine=')) return false;
+  const engine = parse(override.replace('engine=', '')) as { readonly threads?: unknown } | null;
+  return engine?.threads !== undefined;
 }
 
 function withoutThreads(scenario: ReturnType<typeof encodeScenario>): unknown {

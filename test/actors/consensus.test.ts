@@ -17,6 +17,8 @@ const defaults: ConsensusOptions = {
   handsOut: 'moved',
   weights: [1, 1, 1, 1],
   staleness: false,
+  deadlineNs: undefined,
+  damping: 0,
   stepSize: (version) => 1 / version,
 };
 
@@ -117,9 +119,72 @@ describe('the consensus node', () => {
       {
         effect: 'send',
         to: 'worker-2',
-        message: { kind: 'reply', facts: { worker: 2, version: 0 }, tensors: { u: start } },
+        message: { kind: 'reply', facts: { worker: 2, version: 0 }, tensors: { u: start }, answers: 4 },
       },
     ]);
+  });
+
+  it('counts a worker that was restarted once, with its newest copy', () => {
+    const messages = [deliver(1, 4), deliver(1, 5, 2), deliver(2, 3)];
+    const move = moveOf({ quorum: 2, combine: 'arrived' }, messages);
+    expect(move.computation.inputs['z']).toEqual([copyOf(1, 5), copyOf(2, 3)]);
+    expect(move.reply.facts['from']).toEqual([
+      [1, 5],
+      [2, 3],
+    ]);
+  });
+
+  it('applies a copy that is sent again once, and answers it with u where the next move does not', () => {
+    const played = play({ quorum: 2 }, [deliver(1, 0), deliver(1, 0), deliver(2, 0), moved(1), deliver(1, 0)]);
+    expect(played[2]!.state.arrived).toHaveLength(1);
+    expect(played[2]!.effects).toEqual([]);
+    expect(played.at(-1)!.state).toBe(played.at(-2)!.state);
+    const [answer] = only('send', played.at(-1)!.effects);
+    expect(answer!.message).toMatchObject({ facts: { worker: 1, version: 1 }, answers: 0 });
+  });
+
+  it('asks those it has not heard of since the last move, when it is up again', () => {
+    const rejoin = { kind: 'rejoin', facts: { memory: 'kept' } };
+    const options = { workers: 3, quorum: 3, deadlineNs: 7 };
+    const told = effectsOf(options, [deliver(1, 0), rejoin]);
+    expect(told).toEqual([
+      ...[0, 2].map((worker) => ({
+        effect: 'send',
+        to: `worker-${worker}`,
+        message: { kind: 'restarted', facts: { worker } },
+      })),
+      { effect: 'after', delayNs: 7, message: { kind: 'deadline', facts: { version: 0 } } },
+    ]);
+    expect(only('after', effectsOf(options, [rejoin]))).toEqual([]);
+  });
+
+  it('with a deadline, moves so long after the first arrival with those that are there', () => {
+    const deadline = (version: number) => ({ kind: 'deadline', facts: { version } });
+    const options = { deadlineNs: 7 };
+    const played = play(options, [deliver(2, 0), deliver(0, 0), deadline(0), moved(1), deadline(0)]);
+    const timers = played.map(({ effects }) => only('after', effects).map(({ delayNs }) => delayNs));
+    expect(timers).toEqual([[], [7], [], [], [], []]);
+    expect(only('compute', played[3]!.effects)[0]!.reply.facts).toEqual({
+      version: 1,
+      from: [
+        [2, 0],
+        [0, 0],
+      ],
+    });
+    // That of a move that has been made, and one after which nobody has arrived, do nothing.
+    expect(played[5]!.effects).toEqual([]);
+    expect(effectsOf(options, [deliver(2, 0), deadline(0), moved(1), deadline(1)])).toEqual([]);
+  });
+
+  it.each([
+    { damping: 0, factor: 1 },
+    { damping: 1, factor: 1 / 3 },
+    { damping: 0.5, factor: 1 / Math.sqrt(3) },
+  ])('with damping $damping multiplies tau by (1 + s)^-a, s the mean age of what arrived', ({ damping, factor }) => {
+    // At version 3: 1 and 3 versions old.
+    const messages = [0, 1, 2].flatMap((step) => [deliver(0, step), deliver(1, step), moved(step + 1)]);
+    const { inputs } = moveOf({ quorum: 2, damping }, [...messages, deliver(0, 9, 2), deliver(1, 9, 0)]).computation;
+    expect((inputs['tau'] as Float32Array)[0]).toBeCloseTo(factor / 4, 6);
   });
 
   it('sends no reply after a move to workers that asked before', () => {
@@ -194,7 +259,7 @@ describe('the consensus node', () => {
           [...order].sort().map((worker) => ({
             effect: 'send',
             to: `worker-${worker}`,
-            message: { kind: 'reply', facts: { worker, version: 1 }, tensors },
+            message: { kind: 'reply', facts: { worker, version: 1 }, tensors, answers: 0 },
           })),
         );
       }),

@@ -3,7 +3,7 @@ import type { Context, Effect } from '../../src/kernel/effects.js';
 import { Streams } from '../../src/kernel/streams.js';
 
 /** Random numbers come from the actor's own streams of seed 1. */
-export function contextOf(self: string, timeNs = 0, totals = { messages: 0, bytes: 0 }): Context {
+export function contextOf(self: string, timeNs = 0, totals = { messages: 0, bytes: 0, lost: 0 }): Context {
   const streams = new Streams(1);
   return { self, timeNs, totals, random: (purpose) => streams.stream(self, purpose) };
 }

@@ -36,7 +36,11 @@ function play(options: Partial<MonitorOptions>, sequence: readonly Shown[]): (re
   return [
     transition.effects,
     ...sequence.map(({ timeNs, message, bytes = 0 }) => {
-      transition = behaviour.receive(transition.state, message, contextOf('monitor', timeNs, { messages: 0, bytes }));
+      transition = behaviour.receive(
+        transition.state,
+        message,
+        contextOf('monitor', timeNs, { messages: 0, bytes, lost: 0 }),
+      );
       return transition.effects;
     }),
   ];

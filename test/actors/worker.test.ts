@@ -11,9 +11,11 @@ const defaults: WorkerOptions = {
   worker: 1,
   start,
   localSteps: 1,
+  adaptivePeriod: false,
   overlap: false,
   sends: 'copies',
   split: false,
+  joinsLater: false,
   stalenessMax: undefined,
   sampling: {
     start: 0,
@@ -25,8 +27,10 @@ const defaults: WorkerOptions = {
 
 const context = contextOf('worker-1');
 
-function reply(version: number): Message {
-  return { kind: 'reply', facts: { worker: 1, version }, tensors: { u: Float32Array.of(version, version) } };
+/** The reply to what was sent after step `step`. */
+function reply(version: number, step = 0): Message {
+  const tensors = { u: Float32Array.of(version, version) };
+  return { kind: 'reply', facts: { worker: 1, version }, tensors, answers: step };
 }
 
 /** Step `step` is done, with the u of `version`: z = (step, 0), v = (0, step), loss = 1/2. */
@@ -113,7 +117,7 @@ describe('a worker', () => {
   });
 
   it('is fresh in the first step after a reply, and in no other', () => {
-    const messages = [reply(1), stepDone(1, 1), stepDone(2, 1), reply(2)];
+    const messages = [reply(1), stepDone(1, 1), stepDone(2, 1), reply(2, 2)];
     const behaviour = worker({ ...defaults, localSteps: 2 });
     let state = behaviour.init(context).state;
     const fresh = messages.flatMap((message) => {
@@ -163,7 +167,7 @@ describe('a worker', () => {
   });
 
   it('goes on from the result of its last step, with the next samples and the next sigma', () => {
-    const [next] = only('compute', last({}, [reply(1), stepDone(1, 1), reply(2)]).effects);
+    const [next] = only('compute', last({}, [reply(1), stepDone(1, 1), reply(2, 1)]).effects);
     expect(next!.computation.inputs).toMatchObject({
       z: Float32Array.of(1, 0),
       v: Float32Array.of(0, 1),
@@ -193,7 +197,7 @@ describe('a worker', () => {
     const { effects } = last(
       {
         sampling: { start: 0, draw: (state, stream) => ({ indices: Int32Array.of(stream.double() * 1e6), state }) },
-        stepNs: (stream) => Math.floor(stream.double() * 1e6),
+        stepNs: ({ random }) => Math.floor(random('stepTime').double() * 1e6),
       },
       [reply(1)],
     );
@@ -204,7 +208,7 @@ describe('a worker', () => {
   });
 
   it('exchanges at every step by default', () => {
-    expect(play({}, [reply(1), stepDone(1, 1), reply(2), stepDone(2, 2)])).toEqual([
+    expect(play({}, [reply(1), stepDone(1, 1), reply(2, 1), stepDone(2, 2)])).toEqual([
       ['send deliver 0'],
       ['step 1 with u 1', 'show start'],
       ['show step', 'send deliver 1'],
@@ -214,7 +218,7 @@ describe('a worker', () => {
   });
 
   it('takes localSteps steps between two exchanges, all with the u it has', () => {
-    const messages = [reply(7), stepDone(1, 7), stepDone(2, 7), stepDone(3, 7), reply(9), stepDone(4, 9)];
+    const messages = [reply(7), stepDone(1, 7), stepDone(2, 7), stepDone(3, 7), reply(9, 3), stepDone(4, 9)];
     expect(play({ localSteps: 3 }, messages)).toEqual([
       ['send deliver 0'],
       ['step 1 with u 7', 'show start'],
@@ -223,6 +227,41 @@ describe('a worker', () => {
       ['show step', 'send deliver 3'],
       ['step 4 with u 9', 'show start'],
       ['show step', 'step 5 with u 9', 'show start'],
+    ]);
+  });
+
+  it('asks for u when it is up again, and takes no reply but to that', () => {
+    const rejoin = { kind: 'rejoin', facts: { memory: 'kept' } };
+    const crashed = [reply(1), stepDone(1, 1), rejoin, reply(2, 0), reply(3, 1), reply(2, 1)];
+    expect(play({}, crashed)).toEqual([
+      ['send deliver 0'],
+      ['step 1 with u 1', 'show start'],
+      ['show step', 'send deliver 1'],
+      ['send request 1'],
+      [],
+      ['step 2 with u 3', 'show start'],
+      [],
+    ]);
+  });
+
+  it.each(['kept', 'lost'] as const)('goes on from its z where its memory is %s, or else from u', (memory) => {
+    const messages = [reply(1), stepDone(1, 1), { kind: 'rejoin', facts: { memory } }, reply(4, 1)];
+    const [step] = only('compute', last({}, messages).effects);
+    const kept = { z: Float32Array.of(1, 0), v: Float32Array.of(0, 1) };
+    const lost = { z: Float32Array.of(4, 4), v: Float32Array.of(0, 0) };
+    expect(step!.computation.inputs).toMatchObject(memory === 'kept' ? kept : lost);
+  });
+
+  it('sends what is unanswered once more when the consensus node is up again, and nothing where all is answered', () => {
+    const restarted = { kind: 'restarted', facts: { worker: 1 } };
+    const told = play({ stalenessMax: 9 }, [restarted, reply(1), restarted, stepDone(1, 1), restarted]);
+    expect(told).toEqual([
+      ['send deliver 0'],
+      ['send deliver 0', 'send progress 0'],
+      ['step 1 with u 1', 'show start'],
+      ['send progress 0'],
+      ['show step', 'send deliver 1'],
+      ['send deliver 1', 'send progress 1'],
     ]);
   });
 
@@ -275,7 +314,7 @@ describe('with overlap, a worker', () => {
     ]);
     const { state } = last({ overlap: true, localSteps: 2 }, messages.slice(0, 2));
     expect(worker({ ...defaults, overlap: true }).waiting!(state)).toBe(
-      'waits for the reply to what it sent after step 2',
+      'waits for the reply to what it sent after step 0',
     );
   });
 
@@ -329,7 +368,7 @@ describe('with staleness.max, a worker', () => {
   });
 
   it('of 0 lets it take the step of the slowest and no other', () => {
-    const told = play({ stalenessMax: 0 }, [reply(1), stepDone(1, 1), reply(2), slowest(1)]);
+    const told = play({ stalenessMax: 0 }, [reply(1), stepDone(1, 1), reply(2, 1), slowest(1)]);
     expect(told.slice(1)).toEqual([
       ['step 1 with u 1', 'show start'],
       ['show step', 'send deliver 1'],

@@ -3,26 +3,20 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { verifyCommand } from '../../src/cli/verify.js';
 import { folder, refusal } from '../scenario/refused.js';
+import { catchPrinted } from './printed.js';
 import { manifestOf, short, straggler } from './straggler.js';
 
 const { path: home } = folder();
 const run = join(home, 'run');
 
-let printed = '';
+const printed = catchPrinted();
 beforeAll(() => {
   straggler(home, 'run', ...short, '--events', '--quiet', '--out', 'original');
 });
 beforeEach(() => {
   cpSync(join(home, 'original'), run, { recursive: true });
-  printed = '';
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    printed += String(text);
-    return true;
-  });
-  vi.spyOn(process.stderr, 'write').mockReturnValue(true);
 });
 afterEach(() => {
-  vi.restoreAllMocks();
   rmSync(run, { recursive: true });
 });
 
@@ -38,7 +32,10 @@ function alter(name: string, change: (text: string) => string): void {
 /** What verify returns and prints, with digests shortened to 8 digits and the folder to `run`. */
 async function verify(): Promise<{ status: number; lines: string[] }> {
   const status = await verifyCommand(run);
-  const text = printed.replaceAll(run, 'run').replaceAll(/\b([0-9a-f]{8})[0-9a-f]{56}\b/g, '$1');
+  const text = printed
+    .text()
+    .replaceAll(run, 'run')
+    .replaceAll(/\b([0-9a-f]{8})[0-9a-f]{56}\b/g, '$1');
   return { status, lines: text.trimEnd().split('\n') };
 }
 
@@ -136,7 +133,7 @@ describe('verify', () => {
       '  the repetition    {"timeNs":4000000,"actor":"worker-0","kind":"reply","worker":0,"version":1}',
     ]);
     cpSync(join(home, 'original'), run, { recursive: true });
-    printed = '';
+    printed.forget();
     alter('events.jsonl', (text) => `${text}{"timeNs":1}\n`);
     expect((await verify()).lines.slice(-3)).toEqual([
       `the first event that differs is number ${manifestOf(run).counts!.events + 1}`,

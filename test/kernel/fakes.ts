@@ -10,6 +10,7 @@ import type {
   Inputs,
   Message,
   Network,
+  Parcel,
   Tensors,
 } from '../../src/kernel/effects.js';
 import type { TimedMeasurement } from '../../src/kernel/ledger.js';
@@ -21,12 +22,33 @@ import {
   type Simulation,
 } from '../../src/kernel/simulation.js';
 import { Streams } from '../../src/kernel/streams.js';
+import { Traffic } from '../../src/kernel/traffic.js';
 
 export const ms = 1_000_000;
 
+/** Every message arrives, each after its delay in nanoseconds. */
+export function networkOf(delayNs: (parcel: Parcel) => number): Network {
+  const traffic = new Traffic();
+  return {
+    send: (parcel) => {
+      traffic.send(parcel);
+      return [{ passage: 'arrive', parcel, delayNs: delayNs(parcel) }];
+    },
+    arrived: (parcel, down) => {
+      if (down) traffic.lose(parcel);
+      else traffic.deliver(parcel);
+      return [];
+    },
+    totals: traffic.totals,
+    check: () => {
+      traffic.check();
+    },
+  };
+}
+
 /** Every message takes the same time. */
 export function constantNetwork(delayNs: number): Network {
-  return { transitNs: () => delayNs };
+  return networkOf(() => delayNs);
 }
 
 export type Tasks = Readonly<Record<string, (inputs: Inputs) => Tensors>>;

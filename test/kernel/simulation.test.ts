@@ -2,10 +2,20 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Stopped } from '../../src/conditions.js';
-import type { Computation, Effect, Engine, Facts, Network, Tensors } from '../../src/kernel/effects.js';
+import type { Computation, Effect, Engine, Facts, Tensors } from '../../src/kernel/effects.js';
 import type { CastMember } from '../../src/kernel/simulation.js';
 import { Streams } from '../../src/kernel/streams.js';
-import { compute, constantNetwork, ms, play, promptEngine, scripted, send, unhurriedEngine } from './fakes.js';
+import {
+  compute,
+  constantNetwork,
+  ms,
+  networkOf,
+  play,
+  promptEngine,
+  scripted,
+  send,
+  unhurriedEngine,
+} from './fakes.js';
 import { transcript } from './transcript.js';
 
 /** Two actors that send each other a ball, numbered from 1, forever. */
@@ -93,12 +103,10 @@ describe('a simulation', () => {
           return names.map((to) => send(to, 'note', { from: name }));
         },
       });
-    const network: Network = {
-      transitNs: ({ from }) => {
-        journal.push(`${from} sends`);
-        return 0;
-      },
-    };
+    const network = networkOf(({ from }) => {
+      journal.push(`${from} sends`);
+      return 0;
+    });
     await play(names.map(relay), {
       network,
       limits: { counts: {}, events: 50 },
@@ -173,7 +181,7 @@ describe('time', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat({ max: 3 }), { minLength: 1, maxLength: 20 }), async (delays) => {
         let sends = 0;
-        const network: Network = { transitNs: () => delays[(sends += 1) % delays.length]! };
+        const network = networkOf(() => delays[(sends += 1) % delays.length]!);
         const burst = ['ping', 'pong'].map((name, index) => {
           const other = ['pong', 'ping'][index]!;
           return scripted(name, {
@@ -220,7 +228,7 @@ describe('a run ends directly after the event', () => {
     const { events, outcome } = await play([shout, ...listeners], { limits: { counts: { call: 2, other: 1 } } });
     expect(events.map(({ actor }) => actor)).toEqual(['a', 'b']);
     expect(outcome.reason).toBe('call');
-    expect(outcome.counts).toEqual({ events: 2, messages: 3, bytes: 0, kinds: { call: 2 } });
+    expect(outcome.counts).toEqual({ events: 2, messages: 3, bytes: 0, lost: 0, kinds: { call: 2 } });
   });
 
   it.each([0, 1, 4])('that is number %d of all', async (events) => {
@@ -521,13 +529,11 @@ describe('the books', () => {
         fc.nat({ max: 40 }),
         async (delays, limit) => {
           const arrivals: { timeNs: number; bytes: number }[] = [];
-          const network: Network = {
-            transitNs: ({ departNs, bytes }) => {
-              const delayNs = delays[arrivals.length % delays.length]!;
-              arrivals.push({ timeNs: departNs + delayNs, bytes });
-              return delayNs;
-            },
-          };
+          const network = networkOf(({ sentNs, bytes }) => {
+            const delayNs = delays[arrivals.length % delays.length]!;
+            arrivals.push({ timeNs: sentNs + delayNs, bytes });
+            return delayNs;
+          });
           // Every message makes another one, of the next size.
           const echo = scripted('echo', {
             start: [1, 2, 3].map((size) => send('echo', 'parcel', { size }, { content: new Float32Array(size) })),
@@ -553,6 +559,6 @@ describe('the books', () => {
     const { outcome } = await play([scripted('a', { start: [send('a', 'x', { text: 'long'.repeat(99) }, tensors)] })], {
       limits: { counts: { x: 1 } },
     });
-    expect(outcome.counts).toEqual({ events: 1, messages: 1, bytes: 52, kinds: { x: 1 } });
+    expect(outcome.counts).toEqual({ events: 1, messages: 1, bytes: 52, lost: 0, kinds: { x: 1 } });
   });
 });

@@ -83,7 +83,10 @@ describe('what is written', () => {
     const events$ = new Subject<LoggedEvent>();
     directory.recordEvents(events$);
     const lines = Array.from({ length: 20_000 }, (_, index) => `{"timeNs":${index}}\n`);
-    for (const line of lines) events$.next({ timeNs: 0, actor: 'consensus', kind: 'move', facts: {}, line });
+    const cause = { event: 0, actor: 'consensus', timeNs: 0, via: 'instant', bytes: 0 } as const;
+    for (const line of lines) {
+      events$.next({ timeNs: 0, actor: 'consensus', kind: 'move', facts: {}, line, number: 1, cause });
+    }
     directory.close();
     expect(textOf('events/events.jsonl')).toBe(lines.join(''));
   });

@@ -82,7 +82,7 @@ describe('unknown keys', () => {
     [
       'like none',
       `${good}foo: 1\n`,
-      '~/s.yaml:3:1: foo: unknown key; the keys here are name, seed, data, model, loss, initial, workers, algorithm, network, monitor, stop, engine',
+      '~/s.yaml:3:1: foo: unknown key; the keys here are name, seed, data, model, loss, initial, workers, algorithm, network, protocol, monitor, stop, engine',
     ],
     [
       'in data',
@@ -158,12 +158,12 @@ describe('unknown keys', () => {
     [
       'that JavaScript knows',
       `${good}constructor: 1\n`,
-      '~/s.yaml:3:1: constructor: unknown key; the keys here are name, seed, data, model, loss, initial, workers, algorithm, network, monitor, stop, engine',
+      '~/s.yaml:3:1: constructor: unknown key; the keys here are name, seed, data, model, loss, initial, workers, algorithm, network, protocol, monitor, stop, engine',
     ],
     [
       'that JavaScript fears',
       `${good}__proto__: { a: 1 }\n`,
-      '~/s.yaml:3:1: __proto__: unknown key; the keys here are name, seed, data, model, loss, initial, workers, algorithm, network, monitor, stop, engine',
+      '~/s.yaml:3:1: __proto__: unknown key; the keys here are name, seed, data, model, loss, initial, workers, algorithm, network, protocol, monitor, stop, engine',
     ],
   ])('%s', async (_, text, expected) => {
     expect(await said(text)).toBe(expected);
@@ -254,7 +254,7 @@ describe('values of the wrong type or out of range', () => {
     [network('latency: 1e30h'), '4:3: network.latency: expected a smaller duration, not "1e30h"'],
     [
       network('latency: true'),
-      '4:3: network.latency: expected a duration such as 10ms, or { distribution: ... }, not true',
+      '4:3: network.latency: expected a duration such as 10ms, or { distribution: ... }, or { piecewise: ... }, or { trace: ... }, not true',
     ],
     [
       network('latency: { distribution: normal, mean: 3, sd: 1ms }'),
