@@ -9,8 +9,11 @@ export type ChoiceRows = Readonly<Record<string, { readonly options: z.ZodObject
 
 /** What a choice parses to: the discriminator and the keys of the row it names. */
 export type Choice<Key extends string, Rows extends ChoiceRows> = {
-  [Name in keyof Rows & string]: { [K in Key]: Name } & z.infer<Rows[Name]['options']>;
+  [Name in keyof Rows & string]: { [K in Key]: Name } & Keys<z.infer<Rows[Name]['options']>>;
 }[keyof Rows & string];
+
+/** The keys of a row: where it has none, zod infers an object that can have none. */
+type Keys<Parsed> = string extends keyof Parsed ? unknown : Parsed;
 
 /**
  * The schema of a choice; keys of `common` are taken with every row, and `fallback` names the row that an

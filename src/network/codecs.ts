@@ -1,6 +1,6 @@
 /** The table of codecs: what a receiver decodes from a compressed vector x `[P]`, and the bytes that this takes. */
 import { z } from 'zod';
-import { choice } from '../choice.js';
+import { choice, type Choice } from '../choice.js';
 import type { Stream } from '../kernel/streams.js';
 
 /** C(x), as the receiver sees it. */
@@ -19,7 +19,21 @@ export interface CodecRow<Options extends z.ZodObject = z.ZodObject> {
   encode(options: z.output<Options>, vector: Float32Array, stream: Stream): Encoded;
 }
 
+/** The keys that go with every codec. */
+const common = {
+  threshold: z
+    .number()
+    .min(0)
+    .optional()
+    .describe('Nothing is sent where ||x|| is not above this: the receiver then goes on with what it has'),
+};
+
 export const codecs = {
+  none: row({
+    description: 'every entry as a float32',
+    options: z.object({}),
+    encode: (_, vector) => ({ values: vector.slice(), bytes: vector.byteLength }),
+  }),
   // Stich, Cordonnier and Jaggi 2018. ||C(x) - x||^2 <= (1 - k / P) ||x||^2.
   'top-k': row({
     description: 'the entries of largest magnitude, each as its value and its index',
@@ -55,11 +69,14 @@ export const codecs = {
 } as const;
 
 /** A codec as a scenario gives it: `{ codec: top-k, share: 0.01 }`. */
-export const codecSchema = choice('codec', codecs);
-export type CodecChoice = z.infer<typeof codecSchema>;
+export const codecSchema = choice('codec', codecs, { common, fallback: 'none' }) as z.ZodType<CodecChoice>;
+export type CodecChoice = Choice<'codec', typeof codecs> & z.infer<z.ZodObject<typeof common>>;
 
 /** What the receiver decodes where `vector` is sent with the chosen codec. */
 export function encode({ codec, ...options }: CodecChoice, vector: Float32Array, stream: Stream): Encoded {
+  if (options.threshold !== undefined && norm(vector) <= options.threshold) {
+    return { values: new Float32Array(vector.length), bytes: 0 };
+  }
   return codecs[codec].encode(options as never, vector, stream);
 }
 
@@ -148,6 +165,13 @@ function largestMagnitude(vector: Float32Array): number {
   let largest = 0;
   for (let index = 0; index < vector.length; index += 1) largest = Math.max(largest, Math.abs(vector[index]!));
   return largest;
+}
+
+/** ||x||, in float64. */
+function norm(vector: Float32Array): number {
+  let sum = 0;
+  for (let index = 0; index < vector.length; index += 1) sum += vector[index]! * vector[index]!;
+  return Math.sqrt(sum);
 }
 
 /** sign(x) ||x||_1 / P */

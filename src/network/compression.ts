@@ -1,5 +1,6 @@
 /**
- * Compression, with error feedback: what a codec C leaves out of a message is not lost, but sent with later ones.
+ * Compression, with error feedback: what a codec C leaves out of a message is not lost, but sent with later ones. With a
+ * threshold a codec leaves out all of what is small (event-triggered communication): the message has no bytes then.
  *
  * Every sender remembers one vector for every receiver and kind of message. Of updates d it is the error e, from zero:
  * d + e is encoded, the receiver gets C(d + e), and e <- d + e - C(d + e) (Stich et al. 2018; Karimireddy et al. 2019).
@@ -43,8 +44,8 @@ export interface Compression {
 
 export function compression({ up, down, start, sends, streams }: CompressionOptions): Compression {
   const lanes: Readonly<Record<string, Lane>> = {
-    deliver: { tensor: 'z', codec: up, feedback: sends === 'copies' ? copies : updates },
-    reply: { tensor: 'u', codec: down, feedback: copies },
+    deliver: { tensor: 'z', codec: effective(up), feedback: sends === 'copies' ? copies : updates },
+    reply: { tensor: 'u', codec: effective(down), feedback: copies },
   };
   const memories = new Map<string, Float32Array>();
   return {
@@ -62,6 +63,11 @@ export function compression({ up, down, start, sends, streams }: CompressionOpti
       return { message: decoded, bytes: bytesOf(message) - vector.byteLength + sent.bytes };
     },
   };
+}
+
+/** A codec that does something. */
+function effective(given: CodecChoice | undefined): CodecChoice | undefined {
+  return given?.codec === 'none' && given.threshold === undefined ? undefined : given;
 }
 
 /** How messages of one kind are compressed. */

@@ -1,10 +1,11 @@
 /**
- * The network: links, a bottleneck that they may share, partitions, and a layer above them that makes messages arrive at
- * most once, and sends those again that are not acknowledged.
+ * The network: links, a bottleneck that they may share, partitions, and a layer above them that compresses messages, makes
+ * them arrive at most once, and sends those again that are not acknowledged.
  */
 import type { Network, Parcel, Passage } from '../kernel/effects.js';
 import type { Streams } from '../kernel/streams.js';
 import { Traffic } from '../kernel/traffic.js';
+import type { Compression } from './compression.js';
 import type { FairShare } from './fairShare.js';
 import { drawFortune, linkTransferNs, type Fortune, type LinkOptions } from './link.js';
 
@@ -20,10 +21,11 @@ export interface Retransmission {
 export interface NetworkOptions {
   readonly link: (from: string, to: string) => LinkOptions;
   /** What the link from `from` to `to` shares with others. */
-  readonly bottleneck?: (from: string, to: string) => FairShare | undefined;
+  readonly bottleneck?: ((from: string, to: string) => FairShare | undefined) | undefined;
   /** Whether nothing passes from `from` to `to` that is sent at `timeNs`. Times do not go back. */
-  readonly isCut?: (from: string, to: string, timeNs: number) => boolean;
-  readonly retransmission?: Retransmission;
+  readonly isCut?: ((from: string, to: string, timeNs: number) => boolean) | undefined;
+  readonly retransmission?: Retransmission | undefined;
+  readonly compression?: Compression | undefined;
   readonly streams: Streams;
 }
 
@@ -58,8 +60,9 @@ class Links implements Network {
 
   constructor(private readonly options: NetworkOptions) {}
 
-  send(parcel: Parcel): readonly Passage[] {
-    const { retransmission } = this.options;
+  send(sent: Parcel): readonly Passage[] {
+    const { retransmission, compression } = this.options;
+    const parcel = compression === undefined ? sent : { ...sent, ...compression.compress(sent) };
     const life = this.lives.get(parcel.from) ?? 0;
     const shipment = { parcel, handedOver: false, delivered: false, acknowledged: false, attempts: 0, life };
     return retransmission === undefined

@@ -35,6 +35,7 @@ const discriminators: ReadonlyMap<string, { readonly kept: readonly string[]; re
   ['kind', { kept: [] }],
   ['distribution', { kept: [] }],
   ['schedule', { kept: [] }],
+  ['codec', { kept: ['threshold'], absent: 'none' }],
 ]);
 
 /** The text of each `--set`, by the key that it sets. */

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { choice } from '../choice.js';
 import { distributionRows } from '../network/distributions.js';
+import { compressionSchema } from '../network/compression.js';
 import { duration, rate } from './units.js';
 
 export const distributions = distributionRows(duration);
@@ -185,6 +186,7 @@ export const networkSchema = z.strictObject({
     })
     .optional()
     .describe('Messages are acknowledged, and sent again where they are not'),
+  compression: compressionSchema.optional().describe('Workers and consensus node send less than all that they have'),
   stragglers: z
     .array(
       z

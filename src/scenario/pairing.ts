@@ -65,6 +65,13 @@ const sharedStreams: readonly SharedStream[] = [
     optional: true,
   },
   {
+    stream: '*/compression/*',
+    draws: 'roundings',
+    paths: ['network.compression.up.rounding', 'network.compression.down.rounding'],
+    meaning: 'the k-th message of a kind is rounded otherwise',
+    optional: true,
+  },
+  {
     stream: 'network/partition/*, faults/fault/*',
     draws: 'partitions and faults',
     paths: ['partitions', 'faults'].flatMap((list) => [`network.${list}.*.every`, `network.${list}.*.for`]),
@@ -127,7 +134,7 @@ export interface Difference {
 }
 
 /** Keys that name a row of a table: where these differ, the keys beside them belong to different rows. */
-const discriminators: readonly string[] = ['dataset', 'kind', 'distribution', 'method'];
+const discriminators: readonly string[] = ['dataset', 'kind', 'distribution', 'method', 'codec'];
 
 /** All differences of the JSON values `a` and `b`, which stand at `path`, depth first in the order of the keys of `b`. */
 export function differences(a: unknown, b: unknown, path = ''): Difference[] {

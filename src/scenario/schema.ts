@@ -10,7 +10,7 @@ import { losses } from '../learning/losses.js';
 import { partitions } from '../learning/partitions.js';
 import type { Methods } from '../optimization/methods.js';
 import { potentialSchema } from '../optimization/methods/alternating.js';
-import { distributions, networkSchema, type NetworkSettings } from './networkSchema.js';
+import { distributions, networkSchema, type LinkKeys, type NetworkSettings } from './networkSchema.js';
 import type { Tables } from './tables.js';
 import { duration } from './units.js';
 
@@ -218,10 +218,28 @@ function checkAcross(settings: unknown, { methods }: Tables, context: z.core.$Re
   for (const { path, worker } of workersNamed(links)) {
     if (worker >= workers) refuse(['network', ...path], `expected a worker from 0 to ${workers - 1}`);
   }
+  const forgetful = links.compression === undefined ? undefined : whatLoses(links);
+  if (forgetful !== undefined) {
+    refuse(
+      ['network', 'compression'],
+      `both ends must remember all that was sent, and messages can be lost by ${forgetful.by}; ${forgetful.remedy}`,
+    );
+  }
   const timeless = isZero(links.stepTime) && isZero(links.latency) && links.bandwidth === 'unlimited';
   if (timeless && (limits.virtualTime ?? 0) > 0 && limits.iterations === undefined && limits.steps === undefined) {
     refuse(['stop', 'virtualTime'], 'no virtual time passes without delays; set network.stepTime, or stop.iterations');
   }
+}
+
+/** Why a message may never arrive though its sender and receiver go on. */
+function whatLoses(links: NetworkSettings): { by: string; remedy: string } | undefined {
+  const crash = links.faults?.find(({ crash: name }) => name !== undefined);
+  if (crash !== undefined) return { by: `the crash of ${crash.crash!}`, remedy: 'leave one of the two out' };
+  if (links.retransmission !== undefined) return undefined;
+  const isLossy = ({ loss = 0, corruption = 0 }: LinkKeys): boolean => loss > 0 || corruption > 0;
+  const all = [links, ...(links.links ?? [])].flatMap((keys) => [keys, keys.up ?? {}, keys.down ?? {}]);
+  const by = all.some(isLossy) ? 'loss or corruption' : links.partitions === undefined ? undefined : 'partitions';
+  return by === undefined ? undefined : { by, remedy: 'set network.retransmission' };
 }
 
 /** Every worker that a key under `network` names, and where. */

@@ -5,6 +5,7 @@ import type { Fault } from '../../actors/faults.js';
 import { BadInput } from '../conditions.js';
 import type { Network } from '../kernel/effects.js';
 import type { Streams } from '../kernel/streams.js';
+import { compression } from '../network/compression.js';
 import { FairShare } from '../network/fairShare.js';
 import type { Draw, LinkOptions } from '../network/link.js';
 import { network } from '../network/network.js';
@@ -24,30 +25,31 @@ export interface Wiring {
 
 type Direction = 'up' | 'down';
 
-export function wireNetwork(wiring: Wiring): Network {
-  const { settings, streams } = wiring;
-  const { bottleneck = {}, retransmission, partitions = [] } = settings.network;
+export interface NetworkWiring extends Wiring {
+  /** u^0 = z_j^0, `[P]`. */
+  readonly start: Float32Array;
+  readonly rules: { readonly exchange: Pick<Exchange, 'sends'> };
+}
+
+export function wireNetwork(wiring: NetworkWiring): Network {
+  const { settings, streams, start, rules } = wiring;
+  const { bottleneck = {}, retransmission, partitions = [], compression: codecs } = settings.network;
   const link = linksOf(wiring);
   const shares = {
     up: bottleneck.up === undefined ? undefined : new FairShare(bottleneck.up),
     down: bottleneck.down === undefined ? undefined : new FairShare(bottleneck.down),
   };
-  const isCut = cuts(partitions, streams);
+  const isShared = bottleneck.up !== undefined || bottleneck.down !== undefined;
   return network({
     link,
-    ...(bottleneck.up === undefined && bottleneck.down === undefined
-      ? {}
-      : { bottleneck: (_, to) => shares[directionTo(to)] }),
-    ...(partitions.length === 0 ? {} : { isCut }),
-    ...(retransmission === undefined
-      ? {}
-      : {
-          retransmission: {
-            timeoutNs: retransmission.timeout,
-            backoff: retransmission.backoff,
-            attempts: retransmission.attempts,
-          },
-        }),
+    bottleneck: isShared ? (_, to) => shares[directionTo(to)] : undefined,
+    isCut: partitions.length === 0 ? undefined : cuts(partitions, streams),
+    retransmission: retransmission && {
+      timeoutNs: retransmission.timeout,
+      backoff: retransmission.backoff,
+      attempts: retransmission.attempts,
+    },
+    compression: codecs && compression({ ...codecs, start, sends: rules.exchange.sends, streams }),
     streams,
   });
 }

@@ -55,6 +55,7 @@ const sign = codecSchema.parse({ codec: 'sign' });
  * int8 errs by half a scale, or a whole one, an entry, and a scale is at most ||x|| / 127.
  */
 const everyCodec: { name: string; codec: CodecChoice; rest: number }[] = [
+  { name: 'none', codec: { codec: 'none', threshold: 0 }, rest: 0 },
   { name: 'top-k', codec: topK, rest: Math.sqrt(1 - 2 / P) },
   { name: 'int8', codec: int8, rest: Math.sqrt(P) / 254 },
   { name: 'stochastic int8', codec: { codec: 'int8', rounding: 'stochastic' }, rest: Math.sqrt(P) / 127 },
@@ -310,6 +311,35 @@ describe('compression', () => {
   });
 });
 
+describe('a threshold', () => {
+  const codec: CodecChoice = { codec: 'none', threshold: 5 };
+  const bytesOf = ({ compress }: Compression, values: Float32Array): number =>
+    compress({
+      from: 'worker-0',
+      to: 'consensus',
+      message: { kind: 'deliver', facts: upFacts, tensors: { z: values } },
+    }).bytes;
+  const along = (length: number): Float32Array =>
+    Float32Array.from({ length: P }, (_, index) => (index < 2 ? length : 0));
+
+  it('lets nothing pass that is not above it, and measures from what was sent last', () => {
+    const up = layer({ up: codec });
+    // Norms are sqrt(2) times these; the last one is 3 away from the second, which was sent.
+    expect([3, 4, 7, 3, 8].map((length) => bytesOf(up, along(length)))).toEqual([0, 32, 0, 0, 32]);
+    const again = layer({ up: codec });
+    expect([3, 4, 7].map((length) => sendUp(again, along(length))[0])).toEqual([0, 4, 4]);
+  });
+
+  it('of updates measures what is owed in all', () => {
+    const up = layer({ up: codec, sends: 'updates' });
+    expect([2, 1, 1, 2].map((length) => sendUp(up, along(length))[0])).toEqual([0, 0, 4, 0]);
+  });
+
+  it('hides nothing that is not finite', () => {
+    expect(sendUp(layer({ up: codec }), along(NaN))[0]).toBeNaN();
+  });
+});
+
 describe('the key compression', () => {
   it('gives a codec for each direction, or for one', () => {
     const given = { up: { codec: 'top-k', share: 0.01 }, down: { codec: 'int8' } };
@@ -317,7 +347,12 @@ describe('the key compression', () => {
     expect(compressionSchema.parse({ up: given.up })).toEqual({ up: codecSchema.parse(given.up) });
   });
 
+  it('means none, with all bytes, where no codec is named', () => {
+    expect(compressionSchema.parse({ up: { threshold: 0.5 } })).toEqual({ up: { codec: 'none', threshold: 0.5 } });
+  });
+
   it.each([
+    [{ up: { threshold: -1 } }, ['up', 'threshold']],
     [{ sideways: { codec: 'sign' } }, []],
     [{ up: { codec: 'top-k', share: 2 } }, ['up', 'share']],
   ])('refuses %j', (given, path) => {

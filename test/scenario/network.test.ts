@@ -327,6 +327,37 @@ describe('a goal that cannot be reached', () => {
   });
 });
 
+describe('compression', () => {
+  const path = '4:3: network.compression';
+  const lost = (by: string) => `${path}: both ends must remember all that was sent, and messages can be lost by ${by}`;
+  const signs = 'compression: { up: { codec: sign } }';
+  it.each([
+    ['loss: 0.1', `${lost('loss or corruption')}; set network.retransmission`],
+    [
+      'links: [{ workers: [1], down: { corruption: 0.1 } }]',
+      `${lost('loss or corruption')}; set network.retransmission`,
+    ],
+    ['partitions: [{ workers: [1], at: 1s, for: 1s }]', `${lost('partitions')}; set network.retransmission`],
+    ['faults: [{ crash: consensus, at: 1s, for: 1s }]', `${lost('the crash of consensus')}; leave one of the two out`],
+    ['loss: 0.1\n  retransmission: { timeout: 10ms }', undefined],
+    ['faults: [{ pause: worker-1, at: 1s, for: 1s }]', undefined],
+  ])('with %s', async (other, expected) => {
+    const verdict = await said(`network:\n  ${signs}\n  ${other}\n`);
+    expect(verdict).toBe(expected === undefined ? 'accepted' : `~/s.yaml:${expected}`);
+  });
+
+  it.each([
+    ['{ codec: top-k }', '4:18: network.compression.up.share: missing, expected a number'],
+    ['{ codec: topk }', '4:24: network.compression.up.codec: expected one of none, top-k, int8, sign, not "topk"'],
+    [
+      '{ codec: sign, share: 0.1 }',
+      '4:37: network.compression.up.share: unknown key; the keys here are codec, threshold',
+    ],
+  ])('up: %s', async (codec, expected) => {
+    expect(await said(line(`compression: { up: ${codec} }`))).toContain(expected);
+  });
+});
+
 describe('a trace', () => {
   const remedy = '\n  a trace has the columns time and value, for example the line 0.5s,10ms';
   const traced = (csv: string, key = 'latency: { trace: t.csv }'): Promise<string> => {
