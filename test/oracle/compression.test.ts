@@ -1,9 +1,8 @@
 /** Whole runs with compressed messages: against plain loops in float64, and with the bytes that a codec takes. */
 import { describe, expect, it } from 'vitest';
-import { defineScenario } from '../../src/scenario/scenario.js';
-import type { ScenarioInput } from '../../src/scenario/schema.js';
-import { prepare, type RunResult, type RunStart } from '../../src/scenario/simulate.js';
+import type { RunStart } from '../../src/scenario/simulate.js';
 import { moveConsensus, start, stepWorker, type Steps } from './quadratic.js';
+import { record, type Log } from './recorded.js';
 
 const [workers, n, moves] = [3, 5, 60];
 
@@ -17,15 +16,7 @@ const base = {
 } as const;
 const steps: Steps = { lambda: 0.5, eta: 1, sigma: 0.05, tau: 0.05, kappa: 0.5, nu: 0, scaling: 'literal' };
 
-async function runOf(input: object): Promise<{ begin: RunStart; result: RunResult; timesMs: number[] }> {
-  const scenario: object = { ...base, stop: { iterations: moves }, ...input };
-  const run = await prepare(defineScenario(scenario as ScenarioInput));
-  const timesMs: number[] = [];
-  run.events$.subscribe(({ kind, timeNs }) => {
-    if (kind === 'move') timesMs.push(timeNs / 1e6);
-  });
-  return { begin: run.start, result: await run.toEnd(), timesMs };
-}
+const runOf = (input: object): Promise<Log> => record({ ...base, stop: { iterations: moves }, ...input });
 
 /** C(x) by the definition, and the bytes that it takes. */
 type Codec = (x: readonly number[]) => { values: number[]; bytes: number };
@@ -84,7 +75,7 @@ describe('compressed messages', () => {
       above(0.05, top2),
     ],
   ])('%s: the iterates and the bytes of plain loops', async (_, compression, up, down) => {
-    const { begin, result } = await runOf({ network: { stepTime: '10ms', latency: '1ms', compression } });
+    const { start: begin, result } = await runOf({ network: { stepTime: '10ms', latency: '1ms', compression } });
     const { point, bytes } = loop(begin, up, down);
     expect(result.counts.bytes).toBe(bytes);
     const expected = { u: point.u, z0: point.z[0]!, z2: point.z[2]!, v1: point.v[1]! };
@@ -99,7 +90,8 @@ describe('compressed messages', () => {
     // 20 bytes a copy at 1 kB/s: 20 ms; signs of 5 entries: 5 ms.
     const network = { stepTime: '10ms', latency: '1ms', bandwidth: '1kB/s' };
     const rounds = async (compression?: object): Promise<number[]> => {
-      const { timesMs } = await runOf({ network: compression ? { ...network, compression } : network });
+      const { events } = await runOf({ network: compression ? { ...network, compression } : network });
+      const timesMs = events.filter(({ kind }) => kind === 'move').map(({ timeNs }) => timeNs / 1e6);
       return timesMs.slice(1).map((time, index) => time - timesMs[index]!);
     };
     expect(new Set(await rounds())).toEqual(new Set([10 + 2 + 40]));

@@ -1,12 +1,11 @@
 /** Whole runs in which things go wrong: closed forms, plain loops, and many random plans. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { LoggedEvent, Loss } from '../../src/kernel/simulation.js';
-import { defineScenario } from '../../src/scenario/scenario.js';
+import type { LoggedEvent } from '../../src/kernel/simulation.js';
 import type { ScenarioInput } from '../../src/scenario/schema.js';
-import { prepare, type RunResult } from '../../src/scenario/simulate.js';
 import { transcript } from '../kernel/transcript.js';
 import { moveConsensus, start, stepWorker, type Point, type Quadratics, type Steps } from './quadratic.js';
+import { record, type Log } from './recorded.js';
 
 const ms = 1_000_000;
 
@@ -16,23 +15,10 @@ const base = {
   engine: { threads: 1 },
 } as const satisfies Partial<ScenarioInput>;
 
-interface Log {
-  readonly events: readonly LoggedEvent[];
-  readonly lost: readonly Loss[];
-  readonly result: RunResult;
-}
-
 /** More than any run here needs: one that does not end is cut short, and says so. */
 const eventsMax = 20_000;
 
-async function runOf(input: object): Promise<Log> {
-  const scenario: object = { ...base, ...input };
-  const run = await prepare(defineScenario(scenario as ScenarioInput));
-  const [events, lost]: [LoggedEvent[], Loss[]] = [[], []];
-  run.events$.subscribe((event) => events.push(event));
-  run.losses$.subscribe((loss) => lost.push(loss));
-  return { result: await run.toEnd({ events: eventsMax }), events, lost };
-}
+const runOf = (input: object): Promise<Log> => record({ ...base, ...input }, { events: eventsMax });
 
 const senderOf = ({ cause }: LoggedEvent): string | undefined => (cause.via === 'message' ? cause.actor : undefined);
 const told = ({ events }: Log): string =>
@@ -332,31 +318,26 @@ describe('a worker that is restarted without its memory', () => {
           memory: 'kept',
         },
       ];
-      const run = await prepare(
-        defineScenario({
-          ...base,
-          seed: 6,
-          data: { dataset: 'quadratic', dimension: 4, condition: 10, spread: 2 },
-          workers: 3,
-          algorithm: { lambda: 0.5, workerStep: 0.05, consensusStep: 0.04, momentum: 0.6, quorum: 1, ...exchange },
-          network: {
-            stepTime: { distribution: 'lognormal', median: '10ms', sigma: 0.5 },
-            latency: '2ms',
-            faults,
-          } as never,
-          stop: { iterations: 200 },
-        }),
-      );
-      const events: LoggedEvent[] = [];
-      run.events$.subscribe((event) => events.push(event));
-      const result = await run.toEnd();
+      const {
+        events,
+        result,
+        start: begin,
+      } = await record({
+        ...base,
+        seed: 6,
+        data: { dataset: 'quadratic', dimension: 4, condition: 10, spread: 2 },
+        workers: 3,
+        algorithm: { lambda: 0.5, workerStep: 0.05, consensusStep: 0.04, momentum: 0.6, quorum: 1, ...exchange },
+        network: { stepTime: { distribution: 'lognormal', median: '10ms', sigma: 0.5 }, latency: '2ms', faults },
+        stop: { iterations: 200 },
+      });
       expect(result.status).toBe('completed');
       const rejoined = events.filter(({ kind, facts }) => kind === 'rejoin' && facts['memory'] === 'lost');
       expect(rejoined.length).toBeGreaterThan(2);
-      const { D, c } = run.start.problem!;
+      const { D, c } = begin.problem!;
       const problem = { workers: 3, n: 4, D: D!.values, c: c!.values };
       const steps = { lambda: 0.5, eta: 1, sigma: 0.05, tau: 0.04, kappa: 0.6, nu: 0, scaling: 'literal' } as const;
-      const point = replay(events, problem, steps, run.start.initial['u/vector/weight']!.values);
+      const point = replay(events, problem, steps, begin.initial['u/vector/weight']!.values);
       const expected = {
         u: point.u,
         z0: point.z[0]!,

@@ -6,9 +6,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { drawExponential } from '../../src/kernel/draws.js';
 import type { LoggedEvent } from '../../src/kernel/simulation.js';
 import { Streams } from '../../src/kernel/streams.js';
-import { defineScenario } from '../../src/scenario/scenario.js';
 import type { ScenarioInput } from '../../src/scenario/schema.js';
-import { prepare, type RunResult } from '../../src/scenario/simulate.js';
+import { record, type Log } from './recorded.js';
 
 const ms = 1_000_000;
 
@@ -20,23 +19,8 @@ const base = {
   engine: { threads: 1 },
 } as const satisfies Partial<ScenarioInput>;
 
-interface Log {
-  readonly events: readonly LoggedEvent[];
-  readonly result: RunResult;
-}
-
-async function runOf(input: Omit<ScenarioInput, 'data'> & { data?: ScenarioInput['data'] }): Promise<Log> {
-  const run = await prepare(
-    defineScenario({
-      ...base,
-      ...input,
-      algorithm: { ...base.algorithm, ...input.algorithm },
-    }),
-  );
-  const events: LoggedEvent[] = [];
-  run.events$.subscribe((event) => events.push(event));
-  return { result: await run.toEnd(), events };
-}
+const runOf = (input: Omit<ScenarioInput, 'data'> & { data?: ScenarioInput['data'] }): Promise<Log> =>
+  record({ ...base, ...input, algorithm: { ...base.algorithm, ...input.algorithm } });
 
 const timesOf = ({ events }: Log, kind: string, worker?: number): number[] =>
   events
