@@ -23,7 +23,8 @@ export function figure(panels) {
   chart.setOption({
     animation: false,
     backgroundColor: '#ffffff',
-    legend: { top: 8, data: names, itemWidth: 28, textStyle: { fontSize: 14 } },
+    // Without a browser widths of text are guessed, and too small: hence the gaps.
+    legend: { top: 8, data: names, itemWidth: 28, itemGap: 40, textStyle: { fontSize: 13 } },
     title: panels.map(({ title }, index) => {
       const { left, top } = box(index);
       return { text: title, left, top: top - 38, textStyle: { fontSize: 15 } };
