@@ -5,6 +5,7 @@
  */
 import type { Behaviour, Effect, Facts, Message, Tensors, Transition } from '../src/kernel/effects.js';
 import { workerName } from './names.js';
+import { listOf, valueAt, valuesOf, withValue, type PersistentList } from './persistentList.js';
 
 export interface ConsensusOptions {
   /** M */
@@ -44,13 +45,21 @@ export interface ConsensusState {
   readonly v: Float32Array | undefined;
   readonly version: number;
   /** The newest delivered copy, or update, of every worker. */
-  readonly copies: readonly Float32Array[];
+  readonly copies: PersistentList<Float32Array>;
   /** The step after which it was sent, -1 before the first. */
-  readonly delivered: readonly number[];
+  readonly delivered: PersistentList<number>;
   /** Arrivals since the last move, in order; only the newest one of a worker that has been restarted. */
   readonly arrived: readonly Arrival[];
+  readonly progress: Progress;
+}
+
+/** How far workers are. */
+interface Progress {
   /** The newest step known of every worker. */
-  readonly progress: readonly number[];
+  readonly steps: PersistentList<number>;
+  /** The least of them, and how many workers are no further. */
+  readonly slowest: number;
+  readonly last: number;
 }
 
 export function consensus(options: ConsensusOptions): Behaviour<ConsensusState> {
@@ -61,10 +70,10 @@ export function consensus(options: ConsensusOptions): Behaviour<ConsensusState> 
         u: start,
         v: momentum ? new Float32Array(start.length) : undefined,
         version: 0,
-        copies: Array.from({ length: workers }, () => start),
-        delivered: Array.from({ length: workers }, () => -1),
+        copies: listOf(Array.from({ length: workers }, () => start)),
+        delivered: listOf(Array.from({ length: workers }, () => -1)),
         arrived: [],
-        progress: Array.from({ length: workers }, () => 0),
+        progress: progressOf(listOf(Array.from({ length: workers }, () => 0))),
       },
       effects: [],
     }),
@@ -98,12 +107,12 @@ function deliver(
 ): Transition<ConsensusState> {
   const { worker, step, version } = facts as Facts & Arrival;
   const others = before.arrived.filter((arrival) => arrival.worker !== worker);
-  if (step <= before.delivered[worker]!) {
+  if (step <= valueAt(before.delivered, worker)) {
     // It was sent again, and is known: the next move answers it, or the last one has, but its reply was lost.
     return others.length < before.arrived.length ? { state: before, effects: [] } : answer(options, before, facts);
   }
-  const copies = before.copies.with(worker, tensors!['z']!);
-  const delivered = before.delivered.with(worker, step);
+  const copies = withValue(before.copies, worker, tensors!['z']!);
+  const delivered = withValue(before.delivered, worker, step);
   const arrived = [...others, { worker, step, version }];
   const { state, effects } = tellSlowest(options, { ...before, copies, delivered, arrived }, facts);
   if (arrived.length >= options.quorum) return { state, effects: [...effects, startMove(options, state)] };
@@ -137,7 +146,7 @@ function startMove(options: ConsensusOptions, state: ConsensusState): Effect {
   const inputs = {
     u,
     ...(v === undefined ? {} : { v }),
-    z: members === undefined ? copies : members.map((worker) => copies[worker]!),
+    z: members === undefined ? valuesOf(copies) : members.map((worker) => valueAt(copies, worker)),
     weights: Float32Array.from(members === undefined ? weights : members.map((worker) => weights[worker]!)),
     tau: Float32Array.of(stepSizeOf(options, state)),
   };
@@ -181,7 +190,7 @@ function move(
 /** A worker asks for u, perhaps because it was down. */
 function answer(options: ConsensusOptions, state: ConsensusState, facts: Facts): Transition<ConsensusState> {
   const { worker, step } = facts as Facts & { worker: number; step: number };
-  const slowest = options.staleness ? [tell(worker, Math.min(...state.progress))] : [];
+  const slowest = options.staleness ? [tell(worker, state.progress.slowest)] : [];
   return { state, effects: [reply({ worker, step }, state), ...slowest] };
 }
 
@@ -206,11 +215,25 @@ function toWorker(worker: number, message: Message): Effect {
 function tellSlowest({ staleness }: ConsensusOptions, state: ConsensusState, facts: Facts): Transition<ConsensusState> {
   if (!staleness) return { state, effects: [] };
   const { worker, step } = facts as Facts & { worker: number; step: number };
-  const progress = state.progress.with(worker, Math.max(state.progress[worker]!, step));
-  const slowest = Math.min(...progress);
-  const gained = slowest > Math.min(...state.progress);
-  const all = progress.map((_, index) => tell(index, slowest));
-  return { state: { ...state, progress }, effects: gained ? all : [] };
+  const progress = advanced(state.progress, worker, step);
+  const { slowest, steps } = progress;
+  const gained = slowest > state.progress.slowest;
+  const all = gained ? Array.from({ length: steps.length }, (_, index) => tell(index, slowest)) : [];
+  return { state: { ...state, progress }, effects: all };
+}
+
+function advanced(progress: Progress, worker: number, step: number): Progress {
+  const known = valueAt(progress.steps, worker);
+  if (step <= known) return progress;
+  const steps = withValue(progress.steps, worker, step);
+  if (known > progress.slowest) return { ...progress, steps };
+  return progress.last > 1 ? { ...progress, steps, last: progress.last - 1 } : progressOf(steps);
+}
+
+function progressOf(steps: PersistentList<number>): Progress {
+  const values = valuesOf(steps);
+  const slowest = values.reduce((least, step) => Math.min(least, step));
+  return { steps, slowest, last: values.filter((step) => step === slowest).length };
 }
 
 function inWorkerOrder(arrived: readonly Arrival[]): Arrival[] {

@@ -3,6 +3,7 @@
  * `evaluated`, an output of a computation over u and all z_j, or `observed`, read off what the monitor saw.
  */
 import type { Context, Measurement } from '../src/kernel/effects.js';
+import { valuesOf } from './persistentList.js';
 import type { MonitorState } from './view.js';
 
 /** The computations that measures ask for. Each takes `u` `[P]` and `z` `[M, P]`. */
@@ -81,7 +82,7 @@ export const measures = {
     from: 'observed',
     description: 'mean loss of the batch of the last completed step, per worker',
     perWorker: true,
-    read: ({ workers }) => workers.map(({ loss }) => loss),
+    read: ({ workers }) => valuesOf(workers).map(({ loss }) => loss),
   },
   staleness: {
     from: 'moves',
@@ -119,7 +120,7 @@ export type MeasureName = keyof typeof measures;
 
 /** Undefined while no virtual time has passed. */
 function busyFractions({ workers }: MonitorState, timeNs: number): (number | undefined)[] {
-  return workers.map(({ busyNs, startedNs, endsNs }) => {
+  return valuesOf(workers).map(({ busyNs, startedNs, endsNs }) => {
     const running = startedNs === undefined ? 0 : Math.min(timeNs, endsNs) - startedNs;
     return timeNs === 0 ? undefined : (busyNs + running) / timeNs;
   });

@@ -4,6 +4,7 @@
  */
 import type { Behaviour, Context, Effect, Facts, Message, Pending, Transition } from '../src/kernel/effects.js';
 import { consensusName, workerNumber } from './names.js';
+import { listOf, valueAt, valuesOf, withValue } from './persistentList.js';
 import { measures, rowsOf, type MeasureName, type MeasureRow, type MeasureTask } from './measures.js';
 import type { MonitorState, WorkerView } from './view.js';
 
@@ -29,7 +30,7 @@ export function monitor(options: MonitorOptions): Behaviour<MonitorState> {
         endsNs: 0,
         leftNs: undefined,
       };
-      const views = Array.from({ length: workers }, () => view);
+      const views = listOf(Array.from({ length: workers }, () => view));
       const state = { u: start, version: 0, workers: views, truncations: 0, changed: false };
       return measure(options, state, context);
     },
@@ -54,16 +55,16 @@ function see(state: MonitorState, { kind, facts, tensors }: Message, { timeNs }:
   }
   if (kind in interruptions) return interrupt(state, { kind, facts, timeNs });
   const worker = facts['worker'] as number;
-  const view = state.workers[worker]!;
+  const view = valueAt(state.workers, worker);
   switch (kind) {
     case 'start': {
       const started = { ...view, startedNs: timeNs, endsNs: timeNs + (facts['durationNs'] as number) };
-      return { ...state, workers: state.workers.with(worker, started) };
+      return { ...state, workers: withValue(state.workers, worker, started) };
     }
     case 'step': {
       const busyNs = view.busyNs + timeNs - view.startedNs!;
       const stepped = { ...view, z: tensors!['z']!, loss: tensors!['loss']![0]!, busyNs, startedNs: undefined };
-      return { ...state, workers: state.workers.with(worker, stepped), truncations, changed: true };
+      return { ...state, workers: withValue(state.workers, worker, stepped), truncations, changed: true };
     }
     default:
       throw new Error(`the monitor does not understand ${kind}`);
@@ -94,7 +95,8 @@ function interrupt(
   const actor = facts['actor'] as string;
   if (actor === consensusName) return state;
   const worker = workerNumber(actor);
-  return { ...state, workers: state.workers.with(worker, interruptions[kind]!(state.workers[worker]!, timeNs)) };
+  const view = interruptions[kind]!(valueAt(state.workers, worker), timeNs);
+  return { ...state, workers: withValue(state.workers, worker, view) };
 }
 
 /** Staleness belongs to moves, not to moments: it is recorded for every applied copy. */
@@ -117,7 +119,7 @@ function measure(options: MonitorOptions, state: MonitorState, context: Context)
       pending.set(row.task, [...(pending.get(row.task) ?? []), ...pendingRows(name, row.output, state)]);
     }
   }
-  const inputs = { u: state.u, z: state.workers.map(({ z }) => z) };
+  const inputs = { u: state.u, z: valuesOf(state.workers).map(({ z }) => z) };
   const evaluations = [...pending].map(([task, taskRows]): Effect => ({
     effect: 'evaluate',
     computation: { task, inputs },
@@ -129,5 +131,5 @@ function measure(options: MonitorOptions, state: MonitorState, context: Context)
 function pendingRows(measureName: MeasureName, output: string, { version, workers }: MonitorState): Pending[] {
   const row = { iteration: version, measure: measureName, output };
   if (!measures[measureName].perWorker) return [row];
-  return workers.map((_, worker) => ({ ...row, worker }));
+  return Array.from({ length: workers.length }, (_, worker) => ({ ...row, worker }));
 }

@@ -1,4 +1,5 @@
 /** What the monitor has seen of a run. */
+import type { PersistentList } from './persistentList.js';
 
 /** What the monitor knows of one worker. */
 export interface WorkerView {
@@ -17,7 +18,7 @@ export interface WorkerView {
 export interface MonitorState {
   readonly u: Float32Array;
   readonly version: number;
-  readonly workers: readonly WorkerView[];
+  readonly workers: PersistentList<WorkerView>;
   /** Steps and moves that were shortened, and copies that were pulled back, to stay in the potential's domain. */
   readonly truncations: number;
   /** Whether anything has changed since the last measurement. */

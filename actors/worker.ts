@@ -129,8 +129,8 @@ function accept(options: WorkerOptions, state: WorkerState, { kind, facts, tenso
     case 'reply': {
       const version = facts['version'] as number;
       const u = tensors!['u']!;
-      const own = state.blank ? { z: u, v: new Float32Array(u.length), blank: false } : {};
-      return { ...state, ...own, u, version, fresh: true, awaiting: undefined, pulling: options.split };
+      const own = state.blank ? { ...state, z: u, v: new Float32Array(u.length), blank: false } : state;
+      return { ...own, u, version, fresh: true, awaiting: undefined, pulling: options.split };
     }
     case 'rejoin':
       // What was computed is lost. Its step numbers go on: they number its messages.

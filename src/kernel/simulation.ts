@@ -256,13 +256,16 @@ class Run {
   private async happen(entry: ActorEntry): Promise<void> {
     const { limits, actors, network } = this.simulation;
     const { name } = actors[entry.to]!;
-    let { message } = entry;
+    const { kind, facts } = entry.message;
     if (entry.parcel !== undefined) this.pass(network.arrived(entry.parcel, false, this.timeNs));
-    if (entry.result !== undefined) message = { ...message, tensors: await this.finite(entry.result, message, name) };
+    const message =
+      entry.result === undefined
+        ? entry.message
+        : { kind, facts, tensors: await this.finite(entry.result, entry.message, name) };
     this.log(name, entry, message);
     this.perform(name, await this.stage.deliver(name, message, this.context(name)));
     if (this.observations.length > 0) await this.showObservations();
-    if (this.kinds[message.kind]! >= (limits.counts[message.kind] ?? Infinity)) this.stopReason ??= message.kind;
+    if (this.kinds[kind]! >= (limits.counts[kind] ?? Infinity)) this.stopReason ??= kind;
     if (this.events >= (limits.events ?? Infinity)) this.stopReason ??= 'events';
   }
 
@@ -430,7 +433,7 @@ class Run {
     if (target === undefined) throw new Error(`${from} sent ${message.kind} to ${to}, which is not an actor`);
     const cause = { event, actor: from, timeNs: sentNs, via: 'message', bytes } as const;
     const key = this.key(this.numbers.get(from)!, priorities.message, delayNs, message.kind);
-    this.agenda.push({ ...key, to: target, message, cause, parcel, result: undefined, life: 0, pausedNs: 0 });
+    this.push(key, { to: target, message, cause, parcel, result: undefined, life: 0, pausedNs: 0 });
   }
 
   /** What an actor does itself. */
@@ -448,7 +451,14 @@ class Run {
     const cause = { event: this.events, actor: name, timeNs: this.timeNs, via, bytes: 0 };
     const key = this.key(number, priorities[via], delayNs, message.kind);
     const { lives: life = 0, pausedNs = 0 } = this.fates.get(number) ?? {};
-    this.agenda.push({ ...key, to: number, message, cause, parcel: undefined, result, life, pausedNs });
+    this.push(key, { to: number, message, cause, parcel: undefined, result, life, pausedNs });
+  }
+
+  private push(key: AgendaKey, content: Omit<ActorEntry, keyof AgendaKey>): void {
+    // Spreads would take several times as long as all else that an event needs.
+    const { timeNs, priority, source, sequence } = key;
+    const { to, message, cause, parcel, result, life, pausedNs } = content;
+    this.agenda.push({ timeNs, priority, source, sequence, to, message, cause, parcel, result, life, pausedNs });
   }
 
   private networkKey(delayNs: number): AgendaKey {
@@ -479,7 +489,7 @@ class Run {
   private async showObservations(): Promise<void> {
     const { name } = this.simulation.monitor;
     for (const { from, observation } of this.observations.splice(0)) {
-      const message = { ...observation, facts: { ...observation.facts, from } };
+      const message = { ...observation, facts: { from, ...observation.facts } };
       this.perform(name, await this.stage.deliver(name, message, this.context(name)));
     }
     await (this.simulation.limits.target === undefined ? this.ledger.advance() : this.ledger.drain());
