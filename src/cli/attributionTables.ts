@@ -3,7 +3,7 @@ import Table from 'cli-table3';
 import colors from 'picocolors';
 import type { AttributionRecord, PathShare, WorkerRecord } from '../record/attribution.js';
 import type { LinkRecord, TrafficRecord } from '../record/linkTraffic.js';
-import { workerStates } from '../record/workerStates.js';
+import { byState, workerStates, type WorkerState } from '../record/workerStates.js';
 import { describeTarget } from '../scenario/compare.js';
 import { significant } from './sweepResults.js';
 import type { TargetRecord, TraceRecord } from './traceRecord.js';
@@ -42,11 +42,15 @@ function rowsOf<Item>(
   return [...items.slice(0, rowsMax).map(one), several(items.slice(rowsMax))];
 }
 
+/** What most runs have nothing of. */
+const rare: readonly WorkerState[] = ['lost', 'idle'];
+
 function workerTable({ timeNs, workers }: AttributionRecord): string {
+  const states = workerStates.filter((state) => !rare.includes(state) || workers.some(({ ns }) => ns[state] > 0));
   const row = (name: string, { steps, ns, queueing }: Omit<WorkerRecord, 'worker'>): Row => [
     name,
     count(Math.round(steps)),
-    ...workerStates.map((state) => shareOfTime(ns[state], timeNs)),
+    ...states.map((state) => shareOfTime(ns[state], timeNs)),
     ...(queueing.copies === 0 ? ['', ''] : [seconds(queueing.meanNs), seconds(queueing.maxNs)]),
   ];
   const rows = rowsOf(
@@ -54,7 +58,7 @@ function workerTable({ timeNs, workers }: AttributionRecord): string {
     (record) => row(record.worker, record),
     (rest) => row(`mean of ${count(rest.length)} more`, meanOf(rest)),
   );
-  return table(['worker', 'steps', ...workerStates, 'a copy waits', 'at most'], rows);
+  return table(['worker', 'steps', ...states, 'a copy waits', 'at most'], rows);
 }
 
 /** What a worker would have that is like several on average; its copies wait as those of all. */
@@ -64,12 +68,7 @@ function meanOf(workers: readonly WorkerRecord[]): Omit<WorkerRecord, 'worker'> 
   const waitedNs = sumOf(workers, ({ queueing }) => queueing.copies * queueing.meanNs);
   return {
     steps: mean(({ steps }) => steps),
-    ns: {
-      compute: mean(({ ns }) => ns.compute),
-      transfer: mean(({ ns }) => ns.transfer),
-      wait: mean(({ ns }) => ns.wait),
-      idle: mean(({ ns }) => ns.idle),
-    },
+    ns: byState((state) => mean(({ ns }) => ns[state])),
     queueing: { copies, meanNs: waitedNs / copies, maxNs: Math.max(...workers.map(({ queueing }) => queueing.maxNs)) },
   };
 }

@@ -75,9 +75,7 @@ function follow(
     others: [consensusName, faultsName],
     write,
   });
-  const attribution = new Attribution(workers, (span) => {
-    trace.span(span);
-  });
+  const attribution = new Attribution(workers, trace);
   run.events$.subscribe((event) => {
     attribution.see(event);
     trace.see(event);
@@ -86,6 +84,12 @@ function follow(
     attribution.lose(loss);
     trace.lose(loss);
   });
+  run.starts$.subscribe((start) => {
+    attribution.begin(start);
+  });
+  run.strikes$.subscribe((struck) => {
+    attribution.strike(struck);
+  });
   const reached = followTargets(run, targets);
   return {
     end: ({ virtualSeconds, counts, digests }) => {
@@ -93,7 +97,7 @@ function follow(
       const record = attribution.end({ timeNs, sent: { messages: counts.messages, bytes: counts.bytes } });
       for (const leg of attribution.legs()) trace.leg(leg);
       const told = { scenario: name, seed, status: manifest.status as RunStatus, digests };
-      trace.end({ ...told, straggler: manifest.straggler });
+      trace.end(timeNs, { ...told, straggler: manifest.straggler });
       return { ...told, ...record, targets: reached() };
     },
   };

@@ -68,6 +68,22 @@ export interface Loss {
   readonly why: string;
 }
 
+/** An actor begins a computation that takes time. Of one that is cut off no event tells. */
+export interface Start {
+  readonly timeNs: number;
+  readonly actor: string;
+  /** The event that its end will be. */
+  readonly kind: string;
+  readonly facts: Facts;
+}
+
+/** An actor goes down or comes up, pauses or resumes. Going down ends a pause, which is not told. */
+export interface Struck {
+  readonly timeNs: number;
+  readonly actor: string;
+  readonly kind: Strike['kind'];
+}
+
 /** When a run ends: directly after the event that reaches the first of these. */
 export interface Limits {
   /** How many events of a kind: `{ move: 500 }`. */
@@ -92,6 +108,8 @@ export interface Simulation {
   readonly onEvent?: (event: LoggedEvent) => void;
   readonly onMeasurement?: (measurement: TimedMeasurement) => void;
   readonly onLoss?: (loss: Loss) => void;
+  readonly onStart?: (start: Start) => void;
+  readonly onStrike?: (struck: Struck) => void;
   /** Ends the run between two events when aborted; the outcome's reason is `interrupted`. */
   readonly signal?: AbortSignal;
 }
@@ -299,6 +317,7 @@ class Run {
     let fate = this.fates.get(number);
     if (fate === undefined) this.fates.set(number, (fate = unharmed()));
     if (!takesEffect(fate, strike)) return;
+    this.simulation.onStrike?.({ timeNs: this.timeNs, actor, kind: strike.kind });
     this.observations.push({ from: 'kernel', observation: { kind: strike.kind, facts: { actor } } });
     switch (strike.kind) {
       case 'down':
@@ -394,6 +413,10 @@ class Run {
         const [via, delayNs] =
           durationNs === 'instant' ? (['instant', 0] as const) : (['completion', durationNs] as const);
         this.pushOwn(name, { via, delayNs, message, result });
+        if (via === 'completion') {
+          const { kind, facts } = message;
+          this.simulation.onStart?.({ timeNs: this.timeNs, actor: name, kind, facts });
+        }
         return;
       }
       case 'strike':

@@ -18,6 +18,7 @@ export interface StalenessCount {
 
 interface Arrival {
   readonly timeNs: number;
+  readonly step: number;
   readonly version: number;
 }
 
@@ -28,20 +29,29 @@ interface Waited {
 }
 
 export class Arrivals {
-  /** What has arrived and has not been used, by worker and step. */
-  private readonly waiting = new Map<number, Map<number, Arrival>>();
+  /** The newest step of each worker that has arrived. */
+  private readonly delivered = new Map<number, number>();
+  /** What has arrived since the last move, by worker: an older copy of the same one will not be used any more. */
+  private readonly waiting = new Map<number, Arrival>();
   private readonly waited = new Map<number, Waited>();
   private readonly counts = new Map<number, number>();
+
+  /** `onWaiting` gets how many copies wait, whenever that changes. */
+  constructor(private readonly onWaiting: (timeNs: number, copies: number) => void) {}
 
   see({ timeNs, kind, facts }: LoggedEvent): void {
     if (kind === 'deliver') {
       const { worker, step, version } = facts as { worker: number; step: number; version: number };
-      const copies = this.waiting.get(worker) ?? new Map<number, Arrival>();
-      this.waiting.set(worker, copies.set(step, { timeNs, version }));
+      // One that was sent again, and is known.
+      if (step <= (this.delivered.get(worker) ?? -1)) return;
+      this.delivered.set(worker, step);
+      this.waiting.set(worker, { timeNs, step, version });
+      this.onWaiting(timeNs, this.waiting.size);
     }
     if (kind === 'move') {
       const { version, from } = facts as { version: number; from: readonly (readonly [number, number])[] };
       for (const [worker, step] of from) this.use(worker, step, { timeNs, version });
+      this.onWaiting(timeNs, this.waiting.size);
     }
   }
 
@@ -58,12 +68,10 @@ export class Arrivals {
   }
 
   private use(worker: number, step: number, move: { readonly timeNs: number; readonly version: number }): void {
-    const copies = this.waiting.get(worker);
-    const copy = copies?.get(step);
-    if (copy === undefined)
+    const copy = this.waiting.get(worker);
+    if (copy?.step !== step)
       throw new Error(`move ${move.version} uses step ${step} of worker-${worker}, which is not there`);
-    // An older one will not be used any more.
-    for (const earlier of copies!.keys()) if (earlier <= step) copies!.delete(earlier);
+    this.waiting.delete(worker);
     const waited = this.waited.get(worker) ?? { copies: 0, sumNs: 0, maxNs: 0 };
     const queuedNs = move.timeNs - copy.timeNs;
     const maxNs = Math.max(waited.maxNs, queuedNs);

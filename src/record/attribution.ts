@@ -2,11 +2,11 @@
  * Attribution: where the virtual time of a run went. It reads events as they come, and keeps sums; only of the critical
  * path does it keep a few bytes an event. docs/ATTRIBUTION.md says what each number means.
  */
-import type { LoggedEvent, Loss } from '../kernel/simulation.js';
+import type { LoggedEvent, Loss, Start, Struck } from '../kernel/simulation.js';
 import { Arrivals, type Queueing, type StalenessCount } from './arrivals.js';
 import { CriticalPath, type Leg } from './criticalPath.js';
 import { LinkTraffic, type Tally, type TrafficRecord } from './linkTraffic.js';
-import { WorkerStates, type StepStart, type WorkerSpan, type WorkerState } from './workerStates.js';
+import { byState, WorkerStates, type WorkerSpan, type WorkerState } from './workerStates.js';
 
 /** The time of one worker, which adds up to that of the run, and how long its copies waited for a move. */
 export interface WorkerRecord {
@@ -39,23 +39,29 @@ export interface AttributionRecord {
   readonly traffic: TrafficRecord;
 }
 
+/** Draws what the sums are made of. */
+export interface Drawing {
+  span(span: WorkerSpan): void;
+  /** So many copies wait at the consensus node from now on. */
+  waiting(timeNs: number, copies: number): void;
+}
+
 export class Attribution {
   private readonly states: WorkerStates;
   private readonly path = new CriticalPath();
-  private readonly arrivals = new Arrivals();
+  private readonly arrivals: Arrivals;
   private readonly traffic = new LinkTraffic();
   private readonly sums: Map<string, { steps: number; ns: Record<WorkerState, number> }>;
   private lastNs = 0;
 
-  /** `workers` are names, in worker order. `onSpan` gets the states that the sums are made of. */
-  constructor(workers: readonly string[], onSpan: (span: WorkerSpan) => void = () => undefined) {
-    this.sums = new Map(
-      workers.map((worker) => [worker, { steps: 0, ns: { compute: 0, transfer: 0, wait: 0, idle: 0 } }]),
-    );
+  /** `workers` are names, in worker order. */
+  constructor(workers: readonly string[], drawing?: Drawing) {
+    this.sums = new Map(workers.map((worker) => [worker, { steps: 0, ns: byState(() => 0) }]));
     this.states = new WorkerStates(workers, (span) => {
       this.sums.get(span.worker)!.ns[span.state] += span.untilNs - span.fromNs;
-      onSpan(span);
+      drawing?.span(span);
     });
+    this.arrivals = new Arrivals((timeNs, copies) => drawing?.waiting(timeNs, copies));
   }
 
   see(event: LoggedEvent): void {
@@ -67,9 +73,12 @@ export class Attribution {
     if (event.kind === 'step') this.sums.get(event.actor)!.steps += 1;
   }
 
-  /** A step begins: told of every one, those that never complete count as computing. */
-  begin(start: StepStart): void {
+  begin(start: Start): void {
     this.states.begin(start);
+  }
+
+  strike(struck: Struck): void {
+    this.states.strike(struck);
   }
 
   lose(loss: Loss): void {

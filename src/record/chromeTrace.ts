@@ -8,12 +8,15 @@
  * the slice that follows, which is known only when that is over.
  */
 import type { LoggedEvent, Loss } from '../kernel/simulation.js';
+import type { Drawing } from './attribution.js';
 import type { Leg } from './criticalPath.js';
 import type { WorkerSpan } from './workerStates.js';
 
 const pid = 1;
 /** The thread whose number is that of the process stands first. */
 const pathLane = pid;
+/** Copies of messages that never arrive. */
+const lossLane = 'losses';
 
 /** As many characters wait in memory. */
 const buffered = 65_536;
@@ -29,18 +32,16 @@ export interface ChromeTraceOptions {
   readonly write: (text: string) => void;
 }
 
-export class ChromeTrace {
+export class ChromeTrace implements Drawing {
   private readonly lanes: ReadonlyMap<string, number>;
   private readonly workers: ReadonlySet<string>;
   private text = '{"traceEvents":[\n';
   private separator = '';
-  /** Copies at the consensus node that no move has used. */
-  private waiting = 0;
 
   constructor(private readonly options: ChromeTraceOptions) {
     const { title, workers, others } = options;
     this.workers = new Set(workers);
-    this.lanes = new Map([...workers, ...others].map((actor, index) => [actor, pathLane + 1 + index]));
+    this.lanes = new Map([...workers, ...others, lossLane].map((actor, index) => [actor, pathLane + 1 + index]));
     this.name('process_name', pathLane, title);
     this.name('thread_name', pathLane, 'critical path');
     for (const [actor, tid] of this.lanes) this.name('thread_name', tid, actor);
@@ -58,8 +59,6 @@ export class ChromeTrace {
     }
     if (actor === 'faults') this.mark(facts['who'] as string, timeNs, { name: kind, cat: 'fault', args: facts });
     if (cause.via === 'message') this.arrow(event, isWorker ? {} : { bp: 'e' });
-    if (kind === 'deliver') this.countWaiting(timeNs, this.waiting + 1);
-    if (kind === 'move') this.countWaiting(timeNs, 0);
   }
 
   /** Takes a state of a worker, in any order. */
@@ -74,11 +73,17 @@ export class ChromeTrace {
   }
 
   lose({ timeNs, from, to, kind, bytes, why }: Loss): void {
-    this.mark(from, timeNs, { name: `${kind} lost`, cat: 'loss', args: { to, bytes, why } });
+    this.mark(lossLane, timeNs, { name: `${kind} ${from} -> ${to}`, cat: 'loss', args: { why, bytes } });
   }
 
-  /** Ends the file; `facts` say what it is the trace of. */
-  end(facts: Readonly<Record<string, unknown>>): void {
+  waiting(timeNs: number, copies: number): void {
+    this.put({ name: 'waiting', ph: 'C', pid, ts: microseconds(timeNs), args: { copies } });
+  }
+
+  /** Ends the file, at the end of the run; `facts` say what it is the trace of. */
+  end(timeNs: number, facts: Readonly<Record<string, unknown>>): void {
+    // What arrives during the last slice of a worker needs something to lead to.
+    for (const worker of this.workers) this.mark(worker, timeNs, { name: 'end', cat: 'actor' });
     this.text += `\n],"displayTimeUnit":"ms","otherData":${JSON.stringify(facts)}}\n`;
     this.options.write(this.text);
     this.text = '';
@@ -109,11 +114,6 @@ export class ChromeTrace {
     const arrow = { name: kind, cat: 'message', id, pid };
     this.put({ ...arrow, ph: 's', tid: from, ts: microseconds(cause.timeNs), args: { bytes: cause.bytes } });
     this.put({ ...arrow, ph: 'f', ...binding, tid: to, ts: microseconds(timeNs) });
-  }
-
-  private countWaiting(timeNs: number, copies: number): void {
-    this.waiting = copies;
-    this.put({ name: 'waiting', ph: 'C', pid, ts: microseconds(timeNs), args: { copies } });
   }
 
   private put(event: object): void {

@@ -1,16 +1,20 @@
 /**
- * What each worker does at each moment, from the events of a run: `idle` while it is down, paused or has not joined, else
- * `compute` during a step, else `transfer` while a message of its exchange with the consensus node is under way, one that
- * arrives before the next step begins, else `wait`. (One that arrives later is not what it waits for.)
+ * What each worker does at each moment: `idle` while it is down, paused or has not joined, else `compute` during a step, or
+ * `lost` where a crash cuts that off, else `transfer` while a message of its exchange with the consensus node is under way,
+ * one that arrives before the next step begins, else `wait`. (One that arrives later is not what it waits for.)
  *
- * An event tells when what led to it began. So a state is known only afterwards: all that was before a step, and the step
- * itself, once the step is complete. Of a step that never completes no event tells: it is computing where `begin` was told
- * of it, up to the crash that ended it or to the end of the run, and waiting where not.
+ * An event tells when the message that led to it was sent. So a state is known only afterwards: all that was before a step
+ * when that begins, and the step itself when it is over.
  */
-import type { LoggedEvent } from '../kernel/simulation.js';
+import type { LoggedEvent, Start, Struck } from '../kernel/simulation.js';
 
-export const workerStates = ['compute', 'transfer', 'wait', 'idle'] as const;
+export const workerStates = ['compute', 'lost', 'transfer', 'wait', 'idle'] as const;
 export type WorkerState = (typeof workerStates)[number];
+
+/** A value a state. */
+export function byState<Value>(value: (state: WorkerState) => Value): Record<WorkerState, Value> {
+  return Object.fromEntries(workerStates.map((state) => [state, value(state)])) as Record<WorkerState, Value>;
+}
 
 /** From `fromNs` on, to just before `untilNs`, in virtual time. */
 export interface Span {
@@ -26,13 +30,6 @@ export interface WorkerSpan extends Span {
   readonly step?: number;
 }
 
-/** A step begins. */
-export interface StepStart {
-  readonly timeNs: number;
-  readonly actor: string;
-  readonly step: number;
-}
-
 /** The messages of an exchange. */
 const exchanged = new Set(['deliver', 'request', 'reply']);
 
@@ -44,17 +41,20 @@ export class WorkerStates {
     this.lanes = new Map(workers.map((worker) => [worker, new Lane(worker, onSpan)]));
   }
 
-  see({ timeNs, actor, kind, facts, cause }: LoggedEvent): void {
-    const span = { fromNs: cause.timeNs, untilNs: timeNs };
-    if (cause.via === 'completion') this.lanes.get(actor)?.compute(span, facts['step'] as number);
+  see({ timeNs, actor, kind, cause }: LoggedEvent): void {
+    if (cause.via === 'completion') this.lanes.get(actor)?.finish(timeNs, 'compute');
     if (cause.via === 'message' && exchanged.has(kind)) {
+      const span = { fromNs: cause.timeNs, untilNs: timeNs };
       for (const name of [cause.actor, actor]) this.lanes.get(name)?.transfer(span);
     }
-    if (actor === 'faults') this.lanes.get(facts['who'] as string)?.strike(kind, timeNs);
   }
 
-  begin({ timeNs, actor, step }: StepStart): void {
-    this.lanes.get(actor)?.begin(timeNs, step);
+  begin({ timeNs, actor, facts }: Start): void {
+    this.lanes.get(actor)?.begin(timeNs, facts['step'] as number);
+  }
+
+  strike({ timeNs, actor, kind }: Struck): void {
+    this.lanes.get(actor)?.strike(timeNs, kind);
   }
 
   /** The run ends at `timeNs`. */
@@ -70,83 +70,62 @@ class Lane {
   /** What has come to an end since then. */
   private transfers: Span[] = [];
   private idle: Span[] = [];
-  private down = false;
-  private paused = false;
   private idleSinceNs: number | undefined;
-  private running: { readonly fromNs: number; readonly step: number } | undefined;
+  /** The one that is running. */
+  private step: number | undefined;
 
   constructor(
     private readonly worker: string,
     private readonly onSpan: (span: WorkerSpan) => void,
   ) {}
 
-  begin(fromNs: number, step: number): void {
-    this.running = { fromNs, step };
+  begin(timeNs: number, step: number): void {
+    if (this.step !== undefined) throw new Error(`${this.worker} began step ${step} before step ${this.step} was over`);
+    this.settle(timeNs, 'wait', this.transfers);
+    this.step = step;
   }
 
-  compute({ fromNs, untilNs }: Span, step: number): void {
-    if (fromNs < this.settledNs) throw new Error(`${this.worker} began step ${step} before the last one was complete`);
-    const waitedFor = this.transfers.filter((transfer) => transfer.untilNs <= fromNs);
-    this.settle(fromNs, { ground: 'wait', transfers: waitedFor });
-    this.settle(untilNs, { ground: 'compute', transfers: [], step });
-    this.transfers = [];
-    this.idle = [];
-    this.running = undefined;
+  /** The step is over. */
+  finish(timeNs: number, state: 'compute' | 'lost'): void {
+    this.settle(timeNs, state, []);
+    this.step = undefined;
   }
 
   transfer(span: Span): void {
     this.transfers.push(span);
   }
 
-  /** Follows what the kernel makes of faults: one that goes down is no longer paused, and one that is down cannot be. */
-  strike(kind: string, timeNs: number): void {
-    // One that joins without ever having gone down had not joined before.
-    if (kind === 'join' && !this.down) this.halt(this.settledNs);
-    if (kind === 'kill' || kind === 'crash') {
-      if (!this.down) this.stop(timeNs);
-      [this.down, this.paused] = [true, false];
-    }
-    if (kind === 'restart' || kind === 'join') this.down = false;
-    if (kind === 'pause') this.paused = !this.down;
-    if (kind === 'resume') this.paused = false;
-    if (this.down || this.paused) this.halt(timeNs);
-    else this.goOn(timeNs);
+  /** One that goes down may have been paused. */
+  strike(timeNs: number, kind: Struck['kind']): void {
+    this.endIdle(timeNs);
+    if (kind === 'down' && this.step !== undefined) this.finish(timeNs, 'lost');
+    if (kind === 'down' || kind === 'pause') this.idleSinceNs = timeNs;
   }
 
   end(timeNs: number): void {
-    this.stop(timeNs);
-    this.settle(timeNs, { ground: 'wait', transfers: this.transfers });
+    this.endIdle(timeNs);
+    if (this.step !== undefined) this.finish(timeNs, 'compute');
+    this.settle(timeNs, 'wait', this.transfers);
   }
 
-  /** The step that is running, if one is, will not complete. */
-  private stop(timeNs: number): void {
-    this.goOn(timeNs);
-    if (this.running !== undefined) this.compute({ fromNs: this.running.fromNs, untilNs: timeNs }, this.running.step);
-  }
-
-  private halt(timeNs: number): void {
-    this.idleSinceNs ??= timeNs;
-  }
-
-  private goOn(timeNs: number): void {
-    if (this.idleSinceNs === undefined) return;
-    this.idle.push({ fromNs: this.idleSinceNs, untilNs: timeNs });
+  private endIdle(timeNs: number): void {
+    if (this.idleSinceNs !== undefined) this.idle.push({ fromNs: this.idleSinceNs, untilNs: timeNs });
     this.idleSinceNs = undefined;
   }
 
-  private settle(
-    untilNs: number,
-    { ground, transfers, step }: { ground: WorkerState; transfers: readonly Span[]; step?: number },
-  ): void {
+  /** Tells all up to `untilNs`, where the worker was in the state `ground`, but for transfers and what was idle. */
+  private settle(untilNs: number, ground: WorkerState, transfers: readonly Span[]): void {
     const layers = [
       ...transfers.map((span) => ({ ...span, state: 'transfer' as const })),
       ...this.idle.map((span) => ({ ...span, state: 'idle' as const })),
     ];
     for (const piece of divide({ fromNs: this.settledNs, untilNs }, ground, layers)) {
-      const computed = piece.state === 'compute' && step !== undefined ? { step } : {};
+      const computed = piece.state === ground && this.step !== undefined ? { step: this.step } : {};
       this.onSpan({ worker: this.worker, ...piece, ...computed });
     }
     this.settledNs = untilNs;
+    this.transfers = [];
+    this.idle = [];
   }
 }
 

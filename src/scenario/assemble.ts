@@ -26,7 +26,7 @@ import { planFaults, refuseUnreachable, wireNetwork, wireStepTimes } from './wir
 export interface Assembly {
   /** The settings, with what follows from the data filled in: model, loss, partition, batch size. */
   readonly settings: Settings;
-  readonly simulation: Omit<Simulation, 'onEvent' | 'onMeasurement' | 'onLoss' | 'signal'>;
+  readonly simulation: Omit<Simulation, `on${string}` | 'signal'>;
   readonly layout: Layout;
   readonly dataset: Dataset;
   readonly assignment: Assignment;

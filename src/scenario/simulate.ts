@@ -4,7 +4,14 @@ import type { Fingerprint } from '../compute/runner.js';
 import type { Parameter } from '../compute/layout.js';
 import { digestOf } from '../kernel/digest.js';
 import type { TimedMeasurement } from '../kernel/ledger.js';
-import { runSimulation, type LoggedEvent, type Loss, type Outcome } from '../kernel/simulation.js';
+import {
+  runSimulation,
+  type LoggedEvent,
+  type Loss,
+  type Outcome,
+  type Start,
+  type Struck,
+} from '../kernel/simulation.js';
 import type { Assignment } from '../learning/partition.js';
 import { skewOf, type Skew } from '../learning/partitions.js';
 import { encodeSafetensors, type NamedTensors } from '../record/safetensors.js';
@@ -60,6 +67,9 @@ export interface Run {
   readonly events$: Observable<LoggedEvent>;
   /** Copies of messages that never arrive. */
   readonly losses$: Observable<Loss>;
+  /** Steps that begin, and what strikes actors: with them, what a crash or the end cuts off can be told. */
+  readonly starts$: Observable<Start>;
+  readonly strikes$: Observable<Struck>;
   /** Runs to the end, once. Rejects only on bugs. */
   readonly toEnd: (options?: RunOptions) => Promise<RunResult>;
   /** Frees the engine; `toEnd` does that too. */
@@ -84,11 +94,15 @@ export async function prepare(scenario: Scenario): Promise<Run> {
   const measurements$ = new Subject<TimedMeasurement>();
   const events$ = new Subject<LoggedEvent>();
   const losses$ = new Subject<Loss>();
+  const starts$ = new Subject<Start>();
+  const strikes$ = new Subject<Struck>();
   return {
     start: describeStart(scenario, assembly),
     measurements$: measurements$.asObservable(),
     events$: events$.asObservable(),
     losses$: losses$.asObservable(),
+    starts$: starts$.asObservable(),
+    strikes$: strikes$.asObservable(),
     close: assembly.close,
     toEnd: async ({ signal, events } = {}) => {
       const { simulation } = assembly;
@@ -105,6 +119,12 @@ export async function prepare(scenario: Scenario): Promise<Run> {
           onLoss: (loss) => {
             losses$.next(loss);
           },
+          onStart: (start) => {
+            starts$.next(start);
+          },
+          onStrike: (struck) => {
+            strikes$.next(struck);
+          },
           ...(signal === undefined ? {} : { signal }),
         });
         return describeResult(outcome, assembly);
@@ -112,6 +132,8 @@ export async function prepare(scenario: Scenario): Promise<Run> {
         await assembly.close();
         events$.complete();
         losses$.complete();
+        starts$.complete();
+        strikes$.complete();
         measurements$.complete();
       }
     },

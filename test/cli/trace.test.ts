@@ -38,14 +38,14 @@ describe('trace', () => {
     expect(text.replace(/\u001b\[\d+m/g, '')).toMatchInlineSnapshot(`
       "
       quadratic, seed 7: completed after 0.072 s of virtual time
-      ┌──────────┬───────┬─────────────────┬──────────────────┬──────┬──────┬──────────────┬─────────┐
-      │ worker   │ steps │ compute         │ transfer         │ wait │ idle │ a copy waits │ at most │
-      ├──────────┼───────┼─────────────────┼──────────────────┼──────┼──────┼──────────────┼─────────┤
-      │ worker-0 │ 5     │ 0.05 s (69.4 %) │ 0.022 s (30.6 %) │ 0 s  │ 0 s  │ 0 s          │ 0 s     │
-      │ worker-1 │ 5     │ 0.05 s (69.4 %) │ 0.022 s (30.6 %) │ 0 s  │ 0 s  │ 0 s          │ 0 s     │
-      │ worker-2 │ 5     │ 0.05 s (69.4 %) │ 0.022 s (30.6 %) │ 0 s  │ 0 s  │ 0 s          │ 0 s     │
-      │ worker-3 │ 5     │ 0.05 s (69.4 %) │ 0.022 s (30.6 %) │ 0 s  │ 0 s  │ 0 s          │ 0 s     │
-      └──────────┴───────┴─────────────────┴──────────────────┴──────┴──────┴──────────────┴─────────┘
+      ┌──────────┬───────┬─────────────────┬──────────────────┬──────┬──────────────┬─────────┐
+      │ worker   │ steps │ compute         │ transfer         │ wait │ a copy waits │ at most │
+      ├──────────┼───────┼─────────────────┼──────────────────┼──────┼──────────────┼─────────┤
+      │ worker-0 │ 5     │ 0.05 s (69.4 %) │ 0.022 s (30.6 %) │ 0 s  │ 0 s          │ 0 s     │
+      │ worker-1 │ 5     │ 0.05 s (69.4 %) │ 0.022 s (30.6 %) │ 0 s  │ 0 s          │ 0 s     │
+      │ worker-2 │ 5     │ 0.05 s (69.4 %) │ 0.022 s (30.6 %) │ 0 s  │ 0 s          │ 0 s     │
+      │ worker-3 │ 5     │ 0.05 s (69.4 %) │ 0.022 s (30.6 %) │ 0 s  │ 0 s          │ 0 s     │
+      └──────────┴───────┴─────────────────┴──────────────────┴──────┴──────────────┴─────────┘
       ┌───────────────────────┬──────┬─────────┬────────┐
       │ critical path         │ legs │ time    │ share  │
       ├───────────────────────┼──────┼─────────┼────────┤
@@ -121,7 +121,7 @@ describe('trace', () => {
       shares: 3,
     });
     expect(traffic.rest).toEqual({ messages: 0, bytes: 0 });
-    expect(workers[0]!.ns).toEqual({ compute: 10e6, transfer: 8e6, wait: 3e6, idle: 0 });
+    expect(workers[0]!.ns).toEqual({ compute: 13e6, lost: 0, transfer: 8e6, wait: 0, idle: 0 });
   });
 
   it('another run than the recorded one: status 4, and nothing is written', async () => {
@@ -144,7 +144,7 @@ describe('trace', () => {
 describe('the tables of a large run', () => {
   it('sum up what is beyond twelve rows, and have losses by reason', () => {
     const numbers = Array.from({ length: 15 }, (_, number) => number);
-    const ns = { compute: 600e6, transfer: 300e6, wait: 100e6, idle: 0 };
+    const ns = { compute: 600e6, lost: 0, transfer: 300e6, wait: 50e6, idle: 50e6 };
     const lost = { loss: { messages: 2, bytes: 80 }, down: { messages: 1, bytes: 40 } };
     const text = attributionText({
       scenario: 'large',
@@ -182,8 +182,8 @@ describe('the tables of a large run', () => {
     expect(`\n${shown.join('\n')}\n`).toMatchInlineSnapshot(`
       "
       large, seed 1: diverged after 1 s of virtual time
-      │ worker-11      │ 110   │ 0.6 s (60.0 %) │ 0.3 s (30.0 %) │ 0.1 s (10.0 %) │ 0 s  │ 0.011 s      │ 0.022 s │
-      │ mean of 3 more │ 130   │ 0.6 s (60.0 %) │ 0.3 s (30.0 %) │ 0.1 s (10.0 %) │ 0 s  │ 0.01305 s    │ 0.028 s │
+      │ worker-11      │ 110   │ 0.6 s (60.0 %) │ 0.3 s (30.0 %) │ 0.05 s (5.0 %) │ 0.05 s (5.0 %) │ 0.011 s      │ 0.022 s │
+      │ mean of 3 more │ 130   │ 0.6 s (60.0 %) │ 0.3 s (30.0 %) │ 0.05 s (5.0 %) │ 0.05 s (5.0 %) │ 0.01305 s    │ 0.028 s │
       │ worker-11 compute    │ 11   │ 0.06 s │ 6.0 %  │
       │ 3 more               │ 39   │ 0.18 s │ 18.0 % │
       │ after the last event │      │ 0.1 s  │ 10.0 % │

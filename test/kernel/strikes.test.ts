@@ -382,6 +382,37 @@ describe('a strike', () => {
     expect(seen).toEqual(['1 ms worker pause', '4 ms worker resume', '5 ms worker down', '9 ms worker up']);
   });
 
+  it('is told where something changes by it, and so is every computation that begins and takes time', async () => {
+    const told: string[] = [];
+    const blows = nemesis(
+      [4 * ms, 'down', 0],
+      [6 * ms, 'down', 1],
+      [8 * ms, 'up', 0],
+      [9 * ms, 'up', 1],
+      [12 * ms, 'pause'],
+      [13 * ms, 'down', 2],
+      [14 * ms, 'resume'],
+    );
+    const prompt = scripted('prompt', {
+      start: [compute('work', { value: Float32Array.of(1) }, 'instant', { kind: 'done', facts: {} })],
+    });
+    await play([busy, prompt, blows], {
+      engine,
+      limits: { counts: {}, timeNs: 50 * ms },
+      onStart: ({ timeNs, actor, kind, facts }) =>
+        told.push(`${timeNs / ms} ${actor} ${kind} ${facts['number'] as number}`),
+      onStrike: ({ timeNs, actor, kind }) => told.push(`${timeNs / ms} ${actor} ${kind}`),
+    });
+    expect(told).toEqual([
+      '0 worker done 1',
+      '4 worker down',
+      '9 worker up',
+      '9 worker done 100',
+      '12 worker pause',
+      '13 worker down',
+    ]);
+  });
+
   it('of a pause that never ends leaves a run that has nothing left to happen, with what is held in flight', async () => {
     const { outcome } = await play([once, caller('caller', [2 * ms]), nemesis([1 * ms, 'pause'])], { engine });
     expect(outcome.failure?.message).toContain('nothing is left to happen');

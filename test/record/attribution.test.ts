@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Attribution, type AttributionRecord } from '../../src/record/attribution.js';
-import { faulty, follow, quadratic } from './follow.js';
+import type { Queueing } from '../../src/record/arrivals.js';
+import { attribute, faulty, follow, mishaps, quadratic } from './follow.js';
 import { ms, Script, statesOf } from './script.js';
 
 /** M workers, the last of them k times slower, and synchronous rounds; times in milliseconds. */
@@ -29,7 +30,8 @@ function synchronousRounds(): Script {
     });
     sent = replies.map((reply, worker) => {
       const at = repliedAt + step * (worker === last ? slowdown : 1);
-      return { at, cause: script.step(at, `worker-${worker}`, reply, { worker, step: version, version }) };
+      script.begin(repliedAt, `worker-${worker}`, version);
+      return { at, cause: script.step(at, `worker-${worker}`, reply) };
     });
   }
 }
@@ -41,13 +43,13 @@ function expectClosedForm({ timeNs, workers, criticalPath, staleness }: Attribut
   const transfer = (2 * R - 1) * (d + b) * ms;
   const fast = {
     steps: R - 1,
-    ns: { compute: (R - 1) * s * ms, transfer, wait: (R - 1) * (k - 1) * s * ms, idle: 0 },
+    ns: { compute: (R - 1) * s * ms, lost: 0, transfer, wait: (R - 1) * (k - 1) * s * ms, idle: 0 },
     // A copy waits as long as its worker, but for the first ones, which arrive together.
     queueing: { copies: R, meanNs: ((R - 1) * (k - 1) * s * ms) / R, maxNs: (k - 1) * s * ms },
   };
   const slow = {
     steps: R - 1,
-    ns: { compute: (R - 1) * k * s * ms, transfer, wait: 0, idle: 0 },
+    ns: { compute: (R - 1) * k * s * ms, lost: 0, transfer, wait: 0, idle: 0 },
     queueing: { copies: R, meanNs: 0, maxNs: 0 },
   };
   expect(workers).toEqual([
@@ -68,10 +70,9 @@ function expectClosedForm({ timeNs, workers, criticalPath, staleness }: Attribut
 }
 
 /** The attribution of a run that is over. */
-function attribute({ workers, events, losses, result, timeNs }: Awaited<ReturnType<typeof follow>>): AttributionRecord {
+function record({ workers, told, result, timeNs }: Awaited<ReturnType<typeof follow>>): AttributionRecord {
   const attribution = new Attribution(workers);
-  for (const event of events) attribution.see(event);
-  for (const loss of losses) attribution.lose(loss);
+  attribute(told, attribution);
   return attribution.end({ timeNs, sent: result.counts });
 }
 
@@ -80,17 +81,17 @@ const sum = (values: readonly number[]): number => values.reduce((total, value) 
 describe('synchronous rounds with one straggler', () => {
   it('written by hand, come to what algebra says', () => {
     const attribution = new Attribution(['worker-0', 'worker-1', 'worker-2']);
-    const { events } = synchronousRounds();
-    for (const event of events) attribution.see(event);
-    const record = attribution.end({ timeNs: events.at(-1)!.timeNs, sent: { messages: 27, bytes: 27 * 40 } });
-    expectClosedForm(record);
-    expect(record.traffic.links).toHaveLength(6);
-    expect(record.traffic.rest).toEqual({ messages: 0, bytes: 0 });
+    const { events, told } = synchronousRounds();
+    attribute(told, attribution);
+    const found = attribution.end({ timeNs: events.at(-1)!.timeNs, sent: { messages: 27, bytes: 27 * 40 } });
+    expectClosedForm(found);
+    expect(found.traffic.links).toHaveLength(6);
+    expect(found.traffic.rest).toEqual({ messages: 0, bytes: 0 });
   });
 
   it('simulated, come to the same; the replies of the last move are under way', async () => {
     const { workers, moves, slowdown, step, latency, bytes } = rounds;
-    const record = attribute(
+    const found = record(
       await follow({
         ...quadratic,
         workers,
@@ -104,8 +105,8 @@ describe('synchronous rounds with one straggler', () => {
         stop: { iterations: moves },
       }),
     );
-    expectClosedForm(record);
-    const { links, sent, rest } = record.traffic;
+    expectClosedForm(found);
+    const { links, sent, rest } = found.traffic;
     expect(rest).toEqual({ messages: workers, bytes: workers * bytes });
     expect(sent).toEqual({ messages: 2 * workers * moves, bytes: 2 * workers * moves * bytes });
     for (const { kind, delivered, lost } of links) {
@@ -116,110 +117,165 @@ describe('synchronous rounds with one straggler', () => {
 });
 
 describe('the states of a worker', () => {
-  const up = ['worker-0', 'consensus'] as const;
-  const down = ['consensus', 'worker-0'] as const;
+  const worker = 'worker-0';
+  const up = [worker, 'consensus'] as const;
+  const down = ['consensus', worker] as const;
 
   it('waiting begins where nothing of its exchange is under way', () => {
     const script = new Script();
-    const first = script.message(2, 'deliver', up, 0, { worker: 0, step: 0, version: 0 });
-    const step = script.step(16, 'worker-0', script.message(6, 'reply', down, first), { step: 1 });
-    script.message(18, 'deliver', up, step, { worker: 0, step: 1, version: 1 });
-    expect(statesOf('worker-0', script.events, 25)).toBe('0 transfer 6 compute 16 transfer 18 wait 25');
+    const first = script.message(2, 'deliver', up, 0);
+    const reply = script.message(6, 'reply', down, first);
+    script.begin(6, worker, 1);
+    script.message(18, 'deliver', up, script.step(16, worker, reply));
+    expect(statesOf(worker, script, 25)).toBe('0 transfer 6 compute 16 transfer 18 wait 25');
   });
 
   it('between two messages of its exchange it waits for the other workers', () => {
     const script = new Script();
-    script.message(2, 'deliver', up, 0, { worker: 0, step: 0, version: 0 });
-    const other = script.message(5, 'deliver', ['worker-1', 'consensus'], 0, { worker: 1, step: 0, version: 0 });
-    script.step(19, 'worker-0', script.message(9, 'reply', down, other), { step: 1 });
-    expect(statesOf('worker-0', script.events, 19)).toBe('0 transfer 2 wait 5 transfer 9 compute 19');
+    script.message(2, 'deliver', up, 0);
+    const other = script.message(5, 'deliver', ['worker-1', 'consensus'], 0);
+    const reply = script.message(9, 'reply', down, other);
+    script.begin(9, worker, 1);
+    script.step(19, worker, reply);
+    expect(statesOf(worker, script, 19)).toBe('0 transfer 2 wait 5 transfer 9 compute 19');
   });
 
   it('computing wins over a message that is under way: with overlap only the rest of it is transfer', () => {
     const script = new Script();
-    const step = script.step(10, 'worker-0', 0, { step: 1 });
-    script.step(20, 'worker-0', step, { step: 2 });
-    const copy = script.message(25, 'deliver', up, step);
-    script.message(32, 'reply', down, copy);
-    expect(statesOf('worker-0', script.events, 40)).toBe('0 compute 10 compute 20 transfer 32 wait 40');
+    script.begin(0, worker, 1);
+    const step = script.step(10, worker, 0);
+    script.begin(10, worker, 2);
+    script.step(20, worker, step);
+    script.message(32, 'reply', down, script.message(25, 'deliver', up, step));
+    expect(statesOf(worker, script, 40)).toBe('0 compute 10 compute 20 transfer 32 wait 40');
   });
 
   it('a message that arrives after the next step has begun is not what was waited for', () => {
     const script = new Script();
-    const step = script.step(10, 'worker-0', 0, { step: 1 });
+    script.begin(0, worker, 1);
+    const step = script.step(10, worker, 0);
     const slowest = script.message(14, 'slowest', down, 0);
-    script.message(15, 'deliver', up, step, { worker: 0, step: 1, version: 0 });
-    script.step(24, 'worker-0', slowest, { step: 2 });
-    expect(statesOf('worker-0', script.events, 24)).toBe('0 compute 10 wait 14 compute 24');
+    script.begin(14, worker, 2);
+    script.message(15, 'deliver', up, step);
+    script.step(24, worker, slowest);
+    expect(statesOf(worker, script, 24)).toBe('0 compute 10 wait 14 compute 24');
   });
 
-  it('a step that is not complete at the end counts as computing if its start is told, and else as waiting', () => {
+  it('a step that is not complete at the end counts as computing', () => {
     const script = new Script();
     script.message(6, 'reply', down, 0);
-    expect(statesOf('worker-0', script.events, 12, [{ at: 6, step: 1 }])).toBe('0 transfer 6 compute 12');
-    expect(statesOf('worker-0', script.events, 12)).toBe('0 transfer 6 wait 12');
+    script.begin(6, worker, 1);
+    expect(statesOf(worker, script, 12)).toBe('0 transfer 6 compute 12');
   });
 
-  it('so does a step that a crash ends, up to the crash, less a pause that the crash ends too', () => {
+  it('a step that a crash cuts off is lost, less a pause that the crash ends too', () => {
     const script = new Script();
     script.message(6, 'reply', down, 0);
-    script.fault(8, 'pause', 'worker-0');
-    script.fault(10, 'crash', 'worker-0');
-    script.fault(15, 'restart', 'worker-0');
-    const starts = [{ at: 6, step: 1 }];
-    expect(statesOf('worker-0', script.events, 20, starts)).toBe('0 transfer 6 compute 8 idle 10 idle 15 wait 20');
-    expect(statesOf('worker-0', script.events, 20)).toBe('0 transfer 6 wait 8 idle 15 wait 20');
-  });
-
-  it('telling the starts of steps that complete changes nothing', () => {
-    const script = new Script();
-    const step = script.step(16, 'worker-0', script.message(6, 'reply', down, 0), { step: 1 });
-    script.step(26, 'worker-0', step, { step: 2 });
-    const starts = [6, 16].map((at, index) => ({ at, step: index + 1 }));
-    expect(statesOf('worker-0', script.events, 26, starts)).toBe(statesOf('worker-0', script.events, 26));
+    script.begin(6, worker, 1);
+    script.strike(8, 'pause', worker);
+    script.strike(10, 'down', worker);
+    script.strike(15, 'up', worker);
+    expect(statesOf(worker, script, 20)).toBe('0 transfer 6 lost 8 idle 10 idle 15 wait 20');
   });
 
   it('a pause within a step is idle, and so is what a message to the paused worker takes longer', () => {
     const script = new Script();
     const reply = script.message(6, 'reply', down, 0);
-    script.fault(8, 'pause', 'worker-0');
-    script.fault(11, 'resume', 'worker-0');
-    const step = script.step(19, 'worker-0', reply, { step: 1 });
-    script.fault(20, 'pause', 'worker-0');
-    script.fault(30, 'resume', 'worker-0');
+    script.begin(6, worker, 1);
+    script.strike(8, 'pause', worker);
+    script.strike(11, 'resume', worker);
+    const step = script.step(19, worker, reply);
+    script.strike(20, 'pause', worker);
+    script.strike(30, 'resume', worker);
     script.message(30, 'reply', down, step);
-    expect(statesOf('worker-0', script.events, 31)).toBe(
-      '0 transfer 6 compute 8 idle 11 compute 19 transfer 20 idle 30 wait 31',
-    );
+    expect(statesOf(worker, script, 31)).toBe('0 transfer 6 compute 8 idle 11 compute 19 transfer 20 idle 30 wait 31');
   });
 
   it('a crash makes a worker idle until it is restarted', () => {
     const script = new Script();
     script.message(6, 'reply', down, 0);
-    script.fault(10, 'crash', 'worker-0');
-    // One that is down cannot be paused, and what would have ended the pause ends nothing.
-    script.fault(12, 'pause', 'worker-0');
-    script.fault(13, 'resume', 'worker-0');
-    const again = script.instant(20, 'rejoin', 'worker-0', script.fault(20, 'restart', 'worker-0'));
-    script.step(30, 'worker-0', script.message(24, 'reply', down, again), { step: 1 });
-    expect(statesOf('worker-0', script.events, 30)).toBe('0 transfer 6 wait 10 idle 20 transfer 24 compute 30');
+    script.strike(10, 'down', worker);
+    script.strike(20, 'up', worker);
+    const request = script.message(22, 'request', up, script.instant(20, 'rejoin', worker, 0));
+    const reply = script.message(24, 'reply', down, request);
+    script.begin(24, worker, 1);
+    script.step(30, worker, reply);
+    expect(statesOf(worker, script, 30)).toBe('0 transfer 6 wait 10 idle 20 transfer 24 compute 30');
   });
 
-  it('one that is killed is idle to the end, one that joins was idle before', () => {
+  it('one that is killed is idle to the end; one that joins was idle before, or always, if it never does', () => {
     const killed = new Script();
-    killed.step(10, 'worker-0', 0, { step: 1 });
-    killed.fault(20, 'kill', 'worker-0');
-    expect(statesOf('worker-0', killed.events, 25)).toBe('0 compute 10 wait 20 idle 25');
-    const joined = new Script();
-    joined.fault(5, 'join', 'worker-0');
-    expect(statesOf('worker-0', joined.events, 8)).toBe('0 idle 5 wait 8');
+    killed.begin(0, worker, 1);
+    killed.step(10, worker, 0);
+    killed.strike(20, 'down', worker);
+    expect(statesOf(worker, killed, 25)).toBe('0 compute 10 wait 20 idle 25');
+    const joins = new Script();
+    joins.strike(0, 'down', worker);
+    expect(statesOf(worker, joins, 4)).toBe('0 idle 4');
+    joins.strike(5, 'up', worker);
+    expect(statesOf(worker, joins, 8)).toBe('0 idle 5 wait 8');
+  });
+
+  it('a step that begins while another is running is a bug', () => {
+    const script = new Script();
+    script.begin(0, worker, 1);
+    script.begin(4, worker, 2);
+    expect(() => statesOf(worker, script, 8)).toThrow('worker-0 began step 2 before step 1 was over');
+  });
+});
+
+describe('copies at the consensus node', () => {
+  const up = ['worker-0', 'consensus'] as const;
+  const other = ['worker-1', 'consensus'] as const;
+
+  /** How many wait, whenever that changes, and how long those of worker-0 have. */
+  function follows(script: Script): { waiting: string[]; queueing: Queueing } {
+    const waiting: string[] = [];
+    const drawing = {
+      span: () => undefined,
+      waiting: (timeNs: number, copies: number) => waiting.push(`${timeNs / ms}: ${copies}`),
+    };
+    const attribution = new Attribution(['worker-0', 'worker-1'], drawing);
+    attribute(script.told, attribution);
+    const { workers } = attribution.end({ timeNs: 99 * ms, sent: { messages: 9, bytes: 360 } });
+    return { waiting, queueing: workers[0]!.queueing };
+  }
+
+  it('that are sent again wait from their first arrival, and change nothing where a move has used them', () => {
+    const script = new Script();
+    script.message(10, 'deliver', up, 0, { worker: 0, step: 0, version: 0 });
+    script.message(14, 'deliver', up, 0, { worker: 0, step: 0, version: 0 });
+    const last = script.message(20, 'deliver', other, 0, { worker: 1, step: 0, version: 0 });
+    script.instant(20, 'move', 'consensus', last, {
+      version: 1,
+      from: [
+        [0, 0],
+        [1, 0],
+      ],
+    });
+    script.message(25, 'deliver', up, 0, { worker: 0, step: 0, version: 0 });
+    expect(follows(script)).toEqual({
+      waiting: ['10: 1', '20: 2', '20: 0'],
+      queueing: { copies: 1, meanNs: 10 * ms, maxNs: 10 * ms },
+    });
+  });
+
+  it('of a worker that has been restarted give way to its newer one', () => {
+    const script = new Script();
+    script.message(10, 'deliver', up, 0, { worker: 0, step: 3, version: 0 });
+    const newer = script.message(30, 'deliver', up, 0, { worker: 0, step: 4, version: 0 });
+    script.instant(32, 'move', 'consensus', newer, { version: 1, from: [[0, 4]] });
+    expect(follows(script)).toEqual({
+      waiting: ['10: 1', '30: 1', '32: 0'],
+      queueing: { copies: 1, meanNs: 2 * ms, maxNs: 2 * ms },
+    });
   });
 });
 
 describe('a run with losses, duplicates, a crash, a pause, a join and a partition', async () => {
   const run = await follow(faulty);
-  const { result, events, losses, measurements } = run;
-  const { timeNs, workers, criticalPath, staleness, traffic } = attribute(run);
+  const { result, told, events, losses, measurements } = run;
+  const { timeNs, workers, criticalPath, staleness, traffic } = record(run);
 
   it('the states of each worker add up to the time of the run', () => {
     expect(timeNs).toBe(1000 * ms);
@@ -227,7 +283,7 @@ describe('a run with losses, duplicates, a crash, a pause, a join and a partitio
     expect(workers.map(({ ns }) => ns.idle / ms)).toEqual([0, 150, 90, 300]);
   });
 
-  it('the time of computing is that of completed steps, less the pause in one of them', () => {
+  it('the time of computing is that of steps, less the pause in one of them', () => {
     const steps = events.filter(({ kind }) => kind === 'step');
     const took = workers.map(({ worker }) =>
       sum(steps.filter(({ actor }) => actor === worker).map((step) => step.timeNs - step.cause.timeNs)),
@@ -236,7 +292,17 @@ describe('a run with losses, duplicates, a crash, a pause, a join and a partitio
       ({ actor, cause, timeNs: at }) => actor === 'worker-2' && cause.timeNs < 187 * ms && at > 277 * ms,
     );
     expect(paused).toHaveLength(1);
-    expect(workers.map(({ ns }) => ns.compute)).toEqual(took.map((ns, worker) => (worker === 2 ? ns - 90 * ms : ns)));
+    // Those that the end cuts off are no events.
+    const left = workers.map(({ worker }) => {
+      const last = told.findLast(
+        ({ start, event }) => (start ?? event)?.actor === worker && (start !== undefined || event?.kind === 'step'),
+      );
+      return last?.start === undefined ? 0 : timeNs - last.start.timeNs;
+    });
+    expect(left.filter((ns) => ns > 0).length).toBeGreaterThan(1);
+    expect(workers.map(({ ns }) => ns.compute)).toEqual(
+      took.map((ns, worker) => ns + left[worker]! - (worker === 2 ? 90 * ms : 0)),
+    );
   });
 
   it('the legs of the critical path add up to the time of the last event', () => {
@@ -268,6 +334,28 @@ describe('a run with losses, duplicates, a crash, a pause, a join and a partitio
   });
 });
 
+describe.each(mishaps)('a run with %s', (_, scenario) => {
+  it('adds up: states to its time, and those that compute to the busy fraction', async () => {
+    const run = await follow(scenario);
+    const { timeNs, workers, criticalPath } = record(run);
+    expect(run.result.status).toBe('completed');
+    expect(run.result.counts.steps).toBeGreaterThan(40);
+    for (const { ns } of workers) expect(sum(Object.values(ns))).toBe(timeNs);
+    const busy = workers.map(({ ns }) => (ns.compute + ns.lost) / timeNs);
+    const measured = run.measurements.map(({ value }) => value);
+    expect(measured).toEqual(busy.map((fraction) => expect.closeTo(fraction, 12) as number));
+    expect(sum(criticalPath.shares.map(({ ns }) => ns)) + criticalPath.afterNs).toBe(timeNs);
+  });
+});
+
+it('faults that overlap are idle time from the first to the last of them; steps that they cut off are lost', async () => {
+  const [, scenario] = mishaps.find(([what]) => what.includes('overlap'))!;
+  const { workers } = record(await follow(scenario));
+  expect(workers.map(({ ns }) => ns.idle / ms)).toEqual([200, 130, 597, 1000]);
+  // With overlap, steps begin every 10 ms.
+  expect(workers.map(({ ns }) => ns.lost / ms)).toEqual([1, 2, 3, 0]);
+});
+
 describe('what cannot be', () => {
   it('an event is missing', () => {
     const { events } = synchronousRounds();
@@ -278,7 +366,7 @@ describe('what cannot be', () => {
 
   it('more has arrived than was sent', () => {
     const attribution = new Attribution(['worker-0', 'worker-1', 'worker-2']);
-    for (const event of synchronousRounds().events) attribution.see(event);
+    attribute(synchronousRounds().told, attribution);
     expect(() => attribution.end({ timeNs: 1e9, sent: { messages: 26, bytes: 1040 } })).toThrow(
       'of 26 messages (1040 bytes) that were sent, 27 (1080) came to an end',
     );

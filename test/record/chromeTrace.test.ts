@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { Attribution, type AttributionRecord } from '../../src/record/attribution.js';
 import { ChromeTrace } from '../../src/record/chromeTrace.js';
-import { workerStates } from '../../src/record/workerStates.js';
-import { faulty, follow, quadratic } from './follow.js';
-import { importTrace, traceFile, type Imported } from './perfetto.js';
+import { byState, workerStates } from '../../src/record/workerStates.js';
+import { attribute, faulty, follow, mishaps, quadratic } from './follow.js';
+import { importTrace, traceFile, type Imported, type Slice } from './perfetto.js';
 
 /** The trace of a run that is over, and its attribution. */
-function draw({ workers, events, losses, result, timeNs }: Awaited<ReturnType<typeof follow>>): {
+function draw({ workers, told, result, timeNs }: Awaited<ReturnType<typeof follow>>): {
   text: string;
   imported: Imported;
   record: AttributionRecord;
@@ -21,26 +21,31 @@ function draw({ workers, events, losses, result, timeNs }: Awaited<ReturnType<ty
       pieces.push(piece);
     },
   });
-  const attribution = new Attribution(workers, (span) => {
-    trace.span(span);
-  });
-  // Losses do not come in order here, and need not.
-  for (const loss of losses) {
-    attribution.lose(loss);
-    trace.lose(loss);
-  }
-  for (const event of events) {
-    attribution.see(event);
-    trace.see(event);
-  }
+  const attribution = new Attribution(workers, trace);
+  attribute(told, attribution, trace);
   const record = attribution.end({ timeNs, sent: result.counts });
   for (const leg of attribution.legs()) trace.leg(leg);
-  trace.end({ seed: 3 });
+  trace.end(timeNs, { seed: 3 });
   const text = pieces.join('');
   return { text, imported: importTrace(text), record, pieces };
 }
 
-const states: readonly string[] = workerStates;
+/** The slices of a worker and of the critical path follow one another, and add up to the tables. */
+function expectLanes({ lanes }: Imported, { timeNs, workers, criticalPath }: AttributionRecord): void {
+  const states = new Set<string>(workerStates);
+  const check = (slices: readonly Slice[], end: number): ((name: string) => number) => {
+    const ends = [0, ...slices.map(({ untilNs }) => untilNs)];
+    expect(slices.map(({ fromNs }) => fromNs)).toEqual(ends.slice(0, -1));
+    expect(ends.at(-1)).toBe(end);
+    return (of) => slices.reduce((sum, { name, fromNs, untilNs }) => sum + (name === of ? untilNs - fromNs : 0), 0);
+  };
+  for (const { worker, ns } of workers) {
+    const slices = lanes.get(worker)!.filter(({ name, fromNs, untilNs }) => states.has(name) && fromNs < untilNs);
+    expect(byState(check(slices, timeNs))).toEqual(ns);
+  }
+  const sumOf = check(lanes.get('critical path')!, criticalPath.ns);
+  for (const { kind, of, ns } of criticalPath.shares) expect(sumOf(kind === 'message' ? of : `${of} ${kind}`)).toBe(ns);
+}
 
 describe('the trace of a run in which all that can go wrong does', async () => {
   const run = await follow(faulty);
@@ -51,7 +56,7 @@ describe('the trace of a run in which all that can go wrong does', async () => {
     const { otherData, displayTimeUnit, traceEvents } = traceFile.parse(JSON.parse(text));
     expect({ otherData, displayTimeUnit }).toEqual({ otherData: { seed: 3 }, displayTimeUnit: 'ms' });
     expect(traceEvents[0]).toMatchObject({ ph: 'M', name: 'process_name', args: { name: 'a run' } });
-    const names = ['critical path', 'worker-0', 'worker-1', 'worker-2', 'worker-3', 'consensus', 'faults'];
+    const names = ['critical path', 'worker-0', 'worker-1', 'worker-2', 'worker-3', 'consensus', 'faults', 'losses'];
     expect([...lanes.keys()]).toEqual(names);
   });
 
@@ -60,28 +65,8 @@ describe('the trace of a run in which all that can go wrong does', async () => {
     for (const piece of pieces) expect(piece.length).toBeLessThan(65_536 + 500);
   });
 
-  it('the slices of a worker follow one another from 0 to the end, and add up to its row of the table', () => {
-    for (const { worker, ns } of record.workers) {
-      const slices = lanes.get(worker)!.filter(({ name }) => states.includes(name));
-      const ends = [0, ...slices.map(({ untilNs }) => untilNs)];
-      expect(slices.map(({ fromNs }) => fromNs)).toEqual(ends.slice(0, -1));
-      expect(ends.at(-1)).toBe(record.timeNs);
-      const sums = { compute: 0, transfer: 0, wait: 0, idle: 0 };
-      for (const { name, fromNs, untilNs } of slices) sums[name as keyof typeof sums] += untilNs - fromNs;
-      expect(sums).toEqual(ns);
-    }
-  });
-
-  it('the lane of the critical path has its legs end to end', () => {
-    const slices = lanes.get('critical path')!;
-    const ends = [0, ...slices.map(({ untilNs }) => untilNs)];
-    expect(slices.map(({ fromNs }) => fromNs)).toEqual(ends.slice(0, -1));
-    expect(ends.at(-1)).toBe(record.criticalPath.ns);
-    const named = (name: string): number =>
-      slices.filter((slice) => slice.name === name).reduce((sum, { fromNs, untilNs }) => sum + untilNs - fromNs, 0);
-    for (const { kind, of, ns } of record.criticalPath.shares) {
-      expect(named(kind === 'message' ? of : `${of} ${kind}`)).toBe(ns);
-    }
+  it('its lanes follow one another, and add up to the tables', () => {
+    expectLanes(imported, record);
   });
 
   it('every message that arrived is an arrow between the lanes of its actors, at its times', () => {
@@ -106,7 +91,7 @@ describe('the trace of a run in which all that can go wrong does', async () => {
     for (const { fromLane, from, sentNs } of arrows) if (fromLane === 'consensus') expect(from.fromNs).toBe(sentNs);
   });
 
-  it('faults are marked on their lane and on that of the actor, losses on that of the sender', () => {
+  it('faults are marked on their lane and on that of the actor, losses on one of their own', () => {
     const marks = (lane: string, pattern: RegExp): string[] =>
       lanes.get(lane)!.flatMap(({ name, fromNs }) => (pattern.test(name) ? [`${name} ${fromNs / 1e6}`] : []));
     expect(marks('faults', /./)).toEqual([
@@ -119,20 +104,25 @@ describe('the trace of a run in which all that can go wrong does', async () => {
       'heal worker-0 450',
     ]);
     expect(marks('worker-1', /^(crash|restart|rejoin)$/)).toEqual(['crash 102', 'restart 252', 'rejoin 252']);
-    const lost = run.losses
-      .filter(({ from, kind }) => from === 'worker-0' && kind === 'deliver')
-      .map(({ timeNs }) => timeNs);
-    const marked = lanes
-      .get('worker-0')!
-      .filter(({ name }) => name === 'deliver lost')
-      .map(({ fromNs }) => fromNs);
-    expect(lost.length).toBeGreaterThan(0);
-    expect(marked).toEqual(lost);
+    expect(run.losses.length).toBeGreaterThan(10);
+    expect(lanes.get('losses')!.map(({ name, fromNs, args: { why } }) => [name, fromNs, why])).toEqual(
+      run.losses.map(({ kind, from, to, timeNs, why }) => [`${kind} ${from} -> ${to}`, timeNs, why]),
+    );
   });
 
   it('the counter of waiting copies is below the quorum but for the moment of the move', () => {
     const settled = counters.filter((counter, index) => counters[index + 1]?.ns !== counter.ns);
     expect(new Set(settled.map(({ value }) => value))).toEqual(new Set([0, 1]));
+  });
+});
+
+describe.each(mishaps)('the trace of a run with %s', (_, scenario) => {
+  it('has lanes that follow one another and add up to the tables, and all arrows', async () => {
+    const run = await follow(scenario);
+    const { imported, record } = draw(run);
+    expectLanes(imported, record);
+    expect(imported.dropped).toEqual([]);
+    expect(imported.arrows).toHaveLength(run.events.filter(({ cause }) => cause.via === 'message').length);
   });
 });
 
@@ -173,6 +163,7 @@ describe('the trace of synchronous rounds', async () => {
         38 to 48 compute step 2
         48 to 50 transfer
         50 to 70 wait
+        70 end
       worker-1
         0 start
         0 to 4 transfer
@@ -180,6 +171,7 @@ describe('the trace of synchronous rounds', async () => {
         34 to 38 transfer
         38 to 68 compute step 2
         68 to 70 transfer
+        70 end
       consensus
         2 deliver
         2 deliver
@@ -191,6 +183,7 @@ describe('the trace of synchronous rounds', async () => {
         70 deliver
         70 move 3
       faults
+      losses
       "
     `);
   });
