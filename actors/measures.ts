@@ -114,6 +114,18 @@ export const measures = {
     perWorker: false,
     read: (_, { totals }) => [totals.bytes],
   },
+  messages_lost: {
+    from: 'observed',
+    description: 'messages given to the network so far that will never arrive; every copy and attempt counts',
+    perWorker: false,
+    read: (_, { totals }) => [totals.lost],
+  },
+  worker_steps: {
+    from: 'observed',
+    description: 'steps that workers have completed so far, all together',
+    perWorker: false,
+    read: ({ steps }) => [steps],
+  },
 } as const satisfies Record<string, MeasureRow>;
 
 export type MeasureName = keyof typeof measures;

@@ -31,7 +31,7 @@ export function monitor(options: MonitorOptions): Behaviour<MonitorState> {
         leftNs: undefined,
       };
       const views = listOf(Array.from({ length: workers }, () => view));
-      const state = { u: start, version: 0, workers: views, truncations: 0, changed: false };
+      const state = { u: start, version: 0, workers: views, truncations: 0, steps: 0, changed: false };
       return measure(options, state, context);
     },
     receive: (state, message, context) => {
@@ -64,7 +64,8 @@ function see(state: MonitorState, { kind, facts, tensors }: Message, { timeNs }:
     case 'step': {
       const busyNs = view.busyNs + timeNs - view.startedNs!;
       const stepped = { ...view, z: tensors!['z']!, loss: tensors!['loss']![0]!, busyNs, startedNs: undefined };
-      return { ...state, workers: withValue(state.workers, worker, stepped), truncations, changed: true };
+      const workers = withValue(state.workers, worker, stepped);
+      return { ...state, workers, truncations, steps: state.steps + 1, changed: true };
     }
     default:
       throw new Error(`the monitor does not understand ${kind}`);

@@ -21,6 +21,8 @@ export interface MonitorState {
   readonly workers: PersistentList<WorkerView>;
   /** Steps and moves that were shortened, and copies that were pulled back, to stay in the potential's domain. */
   readonly truncations: number;
+  /** Steps that workers have completed. */
+  readonly steps: number;
   /** Whether anything has changed since the last measurement. */
   readonly changed: boolean;
 }

@@ -135,8 +135,11 @@ function targetTable(targets: readonly TargetRecord[]): string {
   const rows = targets.map(({ reached, ...target }): Row => {
     if (reached === null) return [describeTarget(target), 'not reached', '', '', ''];
     const { virtualSeconds, moves, steps, bytes } = reached;
-    const sent = bytes === undefined ? '' : count(bytes);
-    return [describeTarget(target), seconds(virtualSeconds * 1e9), count(moves), count(steps), sent];
+    return [
+      describeTarget(target),
+      seconds(virtualSeconds * 1e9),
+      ...[moves, steps, bytes].map((each) => (each === undefined ? '' : count(each))),
+    ];
   });
   return table(['target', 'virtual time', 'moves', 'worker steps', 'bytes'], rows);
 }

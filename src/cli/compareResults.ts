@@ -1,4 +1,5 @@
 /** What the pairs of runs of a comparison found: all of comparison.json, from which its table is made. */
+import type { MeasureName } from '../../actors/measures.js';
 import type { Manifest } from '../record/manifest.js';
 import { isMeanOverWorkers, type Comparison, type Target } from '../scenario/compare.js';
 import { unpairedStreams, type Unpaired } from '../scenario/pairing.js';
@@ -99,8 +100,7 @@ export function readComparison(comparison: Comparison, directory: SweepDirectory
     unpaired: unpairedIn(comparison, directory),
     omissions,
     pairs: pairs.map((pair) => ({ seed: pair.seed, a: pair.a.end, b: pair.b.end })),
-    // The totals have the bytes of the whole run.
-    final: measures.filter((measure) => measure !== 'bytes_sent').map((measure) => compareFinal(measure, pairs)),
+    final: measures.filter((measure) => !totaled.includes(measure)).map((measure) => compareFinal(measure, pairs)),
     total: totals.map(({ name, of }) => compareQuantity(name, of, pairs)),
     targets: targets.map((target, index) => compareTarget(target, index, pairs)),
   };
@@ -136,8 +136,12 @@ const totals: readonly { readonly name: string; readonly of: Reading }[] = [
   { name: 'virtual seconds', of: ({ manifest }) => manifest.virtualSeconds },
   { name: 'moves of u', of: ({ manifest }) => manifest.counts?.moves },
   { name: 'worker steps', of: ({ manifest }) => manifest.counts?.steps },
-  { name: 'bytes sent', of: ({ manifest }) => (manifest.counts as { bytes?: number } | undefined)?.bytes },
+  { name: 'bytes sent', of: ({ manifest }) => manifest.counts?.bytes },
+  { name: 'messages lost', of: ({ manifest }) => manifest.counts?.lost },
 ];
+
+/** Measures whose last values the totals have. */
+const totaled: readonly MeasureName[] = ['worker_steps', 'bytes_sent', 'messages_lost'];
 
 function compareTarget(target: Target, index: number, pairs: readonly ReadPair[]): TargetRecord {
   const completed = pairs.filter(({ a, b }) => a.values !== undefined && b.values !== undefined);
@@ -155,6 +159,7 @@ function compareTarget(target: Target, index: number, pairs: readonly ReadPair[]
     quantities: [
       compare('virtual seconds', ({ virtualSeconds }) => virtualSeconds),
       compare('moves of u', ({ moves }) => moves),
+      compare('worker steps', ({ steps }) => steps),
       compare('bytes sent', ({ bytes }) => bytes),
     ],
   };

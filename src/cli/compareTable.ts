@@ -24,7 +24,8 @@ function table({ pairs, final, total, targets }: ComparisonRecord): string[] {
     head: [completed === 1 ? '1 pair' : `${completed} pairs`, 'mean of A', 'mean of B', 'B - A', 'B lower'],
     style: { head: [], border: [], compact: true },
   });
-  rows.push(...group('final value', final), ...group('whole run', total));
+  const spent = total.filter(({ estimate }) => estimate?.a.mean !== 0 || estimate.b.mean !== 0);
+  rows.push(...group('final value', final), ...group('whole run', spent));
   for (const target of targets) rows.push(...group(`until ${targetName(target)}`, target.quantities));
   return [rows.toString()];
 }

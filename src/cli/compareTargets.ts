@@ -7,7 +7,8 @@ export interface Reached {
   readonly virtualSeconds: number;
   /** Moves of u. */
   readonly moves: number;
-  /** Undefined where the run does not record bytes_sent. */
+  /** Worker steps in all, and bytes sent; undefined where the run does not record worker_steps or bytes_sent. */
+  readonly steps: number | undefined;
   readonly bytes: number | undefined;
 }
 
@@ -16,33 +17,40 @@ export function timeToTarget(
   measurements: readonly MeasurementLine[],
   { measure, below }: Target,
 ): Reached | undefined {
-  const moments = momentsOf(measurements.filter((line) => line.measure === measure));
-  const first = moments.find(({ values }) => average([...values.values()]) < below);
-  if (first === undefined) return undefined;
-  const { timeNs, iteration } = first;
-  const sent = measurements.find(
-    (line) => line.measure === 'bytes_sent' && line.timeNs === timeNs && line.iteration === iteration,
-  );
-  return { virtualSeconds: timeNs / 1e9, moves: iteration, bytes: sent?.value ?? undefined };
+  for (const { timeNs, iteration, values } of momentsOf(measurements)) {
+    const value = meanOf(values, measure);
+    if (value === undefined || !(value < below)) continue;
+    const [steps, bytes] = [meanOf(values, 'worker_steps'), meanOf(values, 'bytes_sent')];
+    return { virtualSeconds: timeNs / 1e9, moves: iteration, steps, bytes };
+  }
+  return undefined;
 }
 
 interface Moment {
   readonly timeNs: number;
   readonly iteration: number;
-  /** One a worker, or one under -1. */
-  readonly values: Map<number, number>;
+  /** By measure; those of workers by their number, one for all under -1. */
+  readonly values: Map<string, Map<number, number>>;
 }
 
-/** The lines of one measure, those that were taken at once together. */
-function momentsOf(lines: readonly MeasurementLine[]): Moment[] {
-  const moments: Moment[] = [];
-  for (const { timeNs, iteration, worker = -1, value } of lines) {
-    let moment = moments.at(-1);
-    // A worker's second value belongs to a second measurement, even where no time has passed.
-    if (moment?.timeNs !== timeNs || moment.iteration !== iteration || moment.values.has(worker)) {
-      moments.push((moment = { timeNs, iteration, values: new Map() }));
+/** The mean over workers of what was measured at one moment; undefined where it was not. */
+function meanOf(values: Moment['values'], measure: string): number | undefined {
+  const own = values.get(measure);
+  return own && average([...own.values()]);
+}
+
+/** The measurements, those that were taken at once together. */
+function* momentsOf(lines: readonly MeasurementLine[]): Generator<Moment, void> {
+  let moment: Moment | undefined;
+  for (const { timeNs, iteration, measure, worker = -1, value } of lines) {
+    // The second value of a measure belongs to a second moment, even where no time has passed.
+    const again = moment?.values.get(measure)?.has(worker) ?? false;
+    if (moment?.timeNs !== timeNs || moment.iteration !== iteration || again) {
+      if (moment !== undefined) yield moment;
+      moment = { timeNs, iteration, values: new Map() };
     }
-    moment.values.set(worker, value ?? NaN);
+    const own = moment.values.get(measure) ?? new Map<number, number>();
+    moment.values.set(measure, own.set(worker, value ?? NaN));
   }
-  return moments;
+  if (moment !== undefined) yield moment;
 }

@@ -105,9 +105,9 @@ With one seed, both scenarios draw the same samples, step times and latencies: t
 of the luck of the seed than either of the two values. What of these they do not share is told.
 
 The table has the mean of A and of B, the mean of B - A with its 95% Student-t interval, and in how many pairs B was
-lower: for the final value of every measure that both record (averaged over workers); for virtual time, moves, worker
-steps and bytes; and for what it took to reach each target, up to the first measurement whose mean over workers is
-below, so no finer than monitor.every, and in bytes where bytes_sent is measured. The default targets are those of
+lower: for the final value of every measure that both record (averaged over workers); for what the whole runs took; and
+for what it took to reach each target, in virtual time, moves, worker steps and bytes: up to the first measurement whose
+mean over workers is below, so no finer than monitor.every. The default targets are those of
 stop.target. comparison.json has every value.
 
 The same command goes on after an interruption, and only tabulates when all is done.

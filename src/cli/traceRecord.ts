@@ -16,5 +16,5 @@ export interface TraceRecord extends AttributionRecord {
 /** What it took to get a measure below a value. */
 export interface TargetRecord extends Target {
   /** Null where no measurement is below. */
-  readonly reached: (Reached & { /** Worker steps in all. */ readonly steps: number }) | null;
+  readonly reached: Reached | null;
 }

@@ -32,6 +32,9 @@ export interface Manifest {
   readonly counts?: {
     readonly events: number;
     readonly messages: number;
+    readonly bytes: number;
+    /** Messages of those that never arrived. */
+    readonly lost: number;
     readonly steps: number;
     readonly moves: number;
   };

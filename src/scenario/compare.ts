@@ -8,6 +8,9 @@ import { loadScenario } from './scenario.js';
 import type { Settings } from './schema.js';
 import { atPlace, planRun, type Sweep, type SweepRun } from './sweep.js';
 
+/** What it takes to get a measure below a value is told in these, beside virtual time and moves. */
+export const costs = ['worker_steps', 'bytes_sent'] as const satisfies readonly MeasureName[];
+
 /** A measure to get below a value. */
 export interface Target {
   readonly measure: MeasureName;
@@ -45,7 +48,9 @@ export function planComparison([first, second]: readonly [string, string], optio
   const { seeds, set } = options;
   const [a, b] = [loadSide(first, set), loadSide(second, set)];
   const sides = [a.side, b.side.name === a.side.name ? { ...b.side, name: `${b.side.name}-2` } : b.side] as const;
-  const pairs = seeds.map((seed) => [plan(sides[0], { seed, set }), plan(sides[1], { seed, set })] as const);
+  const sets = [a, b].map(({ settings }) => [...set, withCosts(settings)]) as [string[], string[]];
+  const planned = (side: 0 | 1, seed: number): SweepRun => plan(sides[side], { seed, set: sets[side] });
+  const pairs = seeds.map((seed) => [planned(0, seed), planned(1, seed)] as const);
   const recorded = [recordedBy(a.settings), recordedBy(b.settings)] as const;
   return {
     kind: 'comparison',
@@ -61,6 +66,11 @@ export function planComparison([first, second]: readonly [string, string], optio
 function loadSide(file: string, set: readonly string[]): { side: Side; settings: Settings } {
   const { settings } = named(file, () => loadScenario(file, { set }));
   return { side: { name: settings.name, file }, settings };
+}
+
+/** An override: a run measures the costs whatever its scenario says, so that targets can be asked for later. */
+function withCosts({ monitor: { measures: own } }: Settings): string {
+  return `monitor.measures=[${[...new Set([...own, ...costs])].join(', ')}]`;
 }
 
 function plan({ name: point, file }: Side, { seed, set }: { seed: number; set: readonly string[] }): SweepRun {

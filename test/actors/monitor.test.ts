@@ -7,11 +7,12 @@ import { contextOf, only } from './context.js';
 const start = Float32Array.of(0, 0);
 const defaults: MonitorOptions = { workers: 2, start, every: 1, measures: ['bytes_sent'] };
 
-/** Something that the monitor is shown, and when; `bytes` is what the run has sent until then. */
+/** Something that the monitor is shown, and when; `bytes` and `lost` are what the run has sent and lost until then. */
 interface Shown {
   readonly timeNs: number;
   readonly message: Message;
   readonly bytes?: number;
+  readonly lost?: number;
 }
 
 function shown(timeNs: number, kind: string, facts: Facts, tensors: Tensors = {}): Shown {
@@ -35,11 +36,11 @@ function play(options: Partial<MonitorOptions>, sequence: readonly Shown[]): (re
   let transition: Transition<MonitorState> = behaviour.init(contextOf('monitor'));
   return [
     transition.effects,
-    ...sequence.map(({ timeNs, message, bytes = 0 }) => {
+    ...sequence.map(({ timeNs, message, bytes = 0, lost = 0 }) => {
       transition = behaviour.receive(
         transition.state,
         message,
-        contextOf('monitor', timeNs, { messages: 0, bytes, lost: 0 }),
+        contextOf('monitor', timeNs, { messages: 0, bytes, lost }),
       );
       return transition.effects;
     }),
@@ -184,6 +185,24 @@ describe('measures that are read off what was seen', () => {
       { iteration: 1, measure: 'bytes_sent', value: 80 },
       { iteration: 2, measure: 'bytes_sent', value: 200 },
     ]);
+  });
+
+  it('messages_lost is how many the network has lost until then', () => {
+    const sequence = [
+      { ...moved(1, 1), lost: 2 },
+      { ...moved(2, 2), lost: 2 },
+      { ...moved(3, 3), lost: 5 },
+    ];
+    const rows = rowsOf(play({ measures: ['messages_lost'] }, sequence));
+    expect(rows.map(({ value }) => value)).toEqual([0, 2, 2, 5]);
+  });
+
+  it('worker_steps is how many steps are complete, those of all workers together', () => {
+    const sequence = [started(0, 0, 5), started(0, 1, 9), stepped(5, 0, 1), started(5, 0, 3), moved(6, 1)];
+    const rows = rowsOf(
+      play({ measures: ['worker_steps'] }, [...sequence, stepped(8, 0, 2), stepped(9, 1, 1), end(9)]),
+    );
+    expect(rows.map(({ value }) => value)).toEqual([0, 1, 3]);
   });
 
   it('does not understand what no actor shows', () => {

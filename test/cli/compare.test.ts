@@ -24,7 +24,7 @@ interface Keys {
 /** Writes a scenario that is over at once; only draws of step times differ from seed to seed, beside the problem. */
 function scenario(file: string, keys: Keys = {}): string {
   const { name = file.replace('.yaml', ''), data = '', algorithm = '', network = '', more = '' } = keys;
-  const { lambda = 1, measures = 'gap, optimality_gap, bytes_sent', stop = 'iterations: 40' } = keys;
+  const { lambda = 1, measures = 'gap, optimality_gap', stop = 'iterations: 40' } = keys;
   return write(
     file,
     `name: ${name}
@@ -125,6 +125,7 @@ describe('a comparison', () => {
       'whole run / bytes sent',
       'until optimality_gap < 0.5 / virtual seconds',
       'until optimality_gap < 0.5 / moves of u',
+      'until optimality_gap < 0.5 / worker steps',
       'until optimality_gap < 0.5 / bytes sent',
     ]);
   });
@@ -174,14 +175,16 @@ describe('a comparison', () => {
   it('has what it took to get a measure below a value, up to the first measurement that is', () => {
     const firsts = runs('prompt').map((run) => {
       const first = measurements(run, 'optimality_gap').find(({ value }) => (value as number) < 0.5)!;
-      const sent = measurements(run, 'bytes_sent').find(({ iteration }) => iteration === first['iteration'])!;
-      return [(first['timeNs'] as number) / 1e9, first['iteration'], sent['value']];
+      const [steps, sent] = ['worker_steps', 'bytes_sent'].map(
+        (measure) => measurements(run, measure).find(({ iteration }) => iteration === first['iteration'])!['value'],
+      );
+      return [(first['timeNs'] as number) / 1e9, first['iteration'], steps, sent];
     });
     expect(firsts.every(([seconds]) => Number(seconds) > 0)).toBe(true);
     const [reached] = recordOf('whole').targets;
     expect(reached).toMatchObject({ measure: 'optimality_gap', below: 0.5, reached: 3, completed: 3 });
     expect(reached!.quantities.map(({ perSeed }) => perSeed.map(({ b }) => b))).toEqual(
-      [0, 1, 2].map((column) => firsts.map((row) => row[column])),
+      [0, 1, 2, 3].map((column) => firsts.map((row) => row[column])),
     );
     expect(whole.stdout).toContain('\noptimality_gap < 0.5 was reached in 3 of 3 pairs\n');
   });
@@ -237,6 +240,7 @@ it('a comparison that is interrupted has status 130, tells what is done so far, 
 interface HandMade {
   readonly status?: string;
   readonly virtualSeconds?: number;
+  readonly lost?: number;
   /** Lines of metrics.jsonl: milliseconds, iteration, measure, a value or one a worker. */
   readonly lines?: readonly (readonly [number, number, string, number | null | readonly (number | null)[]])[];
   /** What the data added to the scenario. */
@@ -254,9 +258,9 @@ function writeRuns(out: string, files: readonly [string, string], made: Readonly
   };
   put('points.json', JSON.stringify(Object.fromEntries(runs.map(({ name, resolved }) => [name, resolved]))));
   for (const { name, resolved } of runs) {
-    const { status = 'completed', virtualSeconds = 1, lines = [], data = {} } = made[name]!;
+    const { status = 'completed', virtualSeconds = 1, lines = [], data = {}, lost = 0 } = made[name]!;
     const plain = resolved as { data: object };
-    const counts = { events: 9, messages: 4, bytes: 48, steps: 3, moves: 2 };
+    const counts = { events: 9, messages: 4, bytes: 48, lost, steps: 3, moves: 2 };
     mkdirSync(join(home, out, name));
     const manifest = { status, scenario: { ...plain, data: { ...plain.data, ...data } }, engine: {}, sets: {} };
     put(join(name, 'manifest.json'), JSON.stringify({ ...manifest, virtualSeconds, counts }));
@@ -382,6 +386,14 @@ describe('the numbers of a comparison', () => {
     );
   });
 
+  it('have the messages that were lost where any were', async () => {
+    writeRuns('lossless', files, { 'left-1': made(1), 'right-1': made(1), 'left-2': made(1), 'right-2': made(1) });
+    expect(rowsOf(await again('lossless'))).not.toHaveProperty('whole run / messages lost');
+    const lossy = { ...made(1), lost: 3 };
+    writeRuns('lossy', files, { 'left-1': made(1), 'right-1': lossy, 'left-2': made(1), 'right-2': lossy });
+    expect(rowsOf(await again('lossy'))['whole run / messages lost']).toEqual(['0', '3', '+3 ± 0', '0 of 2']);
+  });
+
   it('to a target leave out the pairs of which one did not reach it, and tell', async () => {
     const course = (...values: number[]): HandMade => ({
       lines: values.map((value, index) => [100 * index, 10 * index, 'objective', value]),
@@ -407,17 +419,23 @@ describe('the numbers of a comparison', () => {
     );
   });
 
-  it('to a target of workers are those of their mean, with the bytes of the same moment', async () => {
+  it('to a target of workers are those of their mean, with the steps and bytes of the same moment', async () => {
     const course = (ms: number): HandMade => ({
       lines: [
         [0, 0, 'gap', [9, 9]],
         [0, 0, 'bytes_sent', 100],
+        [ms, 10, 'worker_steps', 25],
         [ms, 10, 'bytes_sent', 200],
         // One worker is below, and their mean is not.
         [ms, 10, 'gap', [1, 5.2]],
         // A second measurement at the same time.
+        [ms, 20, 'worker_steps', 27],
         [ms, 20, 'bytes_sent', 300],
         [ms, 20, 'gap', [2, 3.8]],
+        // The end, at the same time and without another move.
+        [ms, 20, 'worker_steps', 29],
+        [ms, 20, 'bytes_sent', 320],
+        [ms, 20, 'gap', [1, 1]],
       ],
     });
     const runs = { 'left-1': course(50), 'right-1': course(60), 'left-2': course(40), 'right-2': course(40) };
@@ -426,6 +444,7 @@ describe('the numbers of a comparison', () => {
     const rows = rowsOf(ended);
     expect(rows['until mean gap < 3 / virtual seconds']!.slice(0, 2)).toEqual(['0.045', '0.05']);
     expect(rows['until mean gap < 3 / moves of u']).toEqual(['20', '20', '0 ± 0', 'all equal']);
+    expect(rows['until mean gap < 3 / worker steps']).toEqual(['27', '27', '0 ± 0', 'all equal']);
     expect(rows['until mean gap < 3 / bytes sent']).toEqual(['300', '300', '0 ± 0', 'all equal']);
     // Given ones stand in place of that of stop.target.
     expect(Object.keys(rows).filter((name) => name.startsWith('until objective'))).toEqual([]);
