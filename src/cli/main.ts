@@ -69,8 +69,9 @@ A sweep file, for example table1.yaml:
 
 Everything is checked before anything runs. Each run is a run directory, runs/table1/weak-1 and so on. The same command
 goes on after an interruption, and only tabulates when all is done: a run that diverged is done, one that failed is run
-again. The table has the mean of each final value over the seeds that completed, with its 95% Student-t interval;
-summary.json has every value.
+again. The table has the means over the seeds that completed, with their 95% Student-t intervals: of the virtual time and
+of the bytes given to the network, and of the final value of each measure. Where a scenario has stop.target, it tells how
+many runs reached it, and virtual time and bytes are what that took. summary.json has every value.
 
 Exit status: that of the first run that failed, else 0; 2 bad sweep or arguments, 130 or 143 interrupted.`,
   )

@@ -70,22 +70,35 @@ describe('a sweep', () => {
     // Of two values the standard error is half their distance; t_{0.975} is 12.706 with one degree of freedom.
     const halfWidth = (12.706 * Math.abs(gaps[0]! - gaps[1]!)) / 2;
     const rows = whole.stdout.split('\n').map((line) => line.split('│').map((cell) => cell.trim()));
-    expect(rows[1]!.slice(1, 5)).toEqual(['point', 'runs', 'wall time', 'gap']);
-    const [, point, runs, time, gap] = rows[3]!;
+    expect(rows[1]!.slice(1, 7)).toEqual(['point', 'runs', 'wall time', 'virtual s', 'kB sent', 'gap']);
+    const [, point, runs, time, , , gap] = rows[3]!;
     expect([point, runs]).toEqual(['quick', '2 completed']);
     expect(time).toMatch(/^\d+\.\d s$/);
     expect(gap).toBe(`${Number(mean.toPrecision(4))} ± ${Number(halfWidth.toPrecision(2))}`);
     expect(rows[4]!.slice(1, 3)).toEqual(['slow', '1 completed']);
-    expect(rows[4]![4]).toMatch(/^[\d.]+$/);
+    expect(rows[4]![6]).toMatch(/^[\d.]+$/);
     expect(rows[5]!.slice(1, 3)).toEqual(['wild', '1 diverged']);
-    expect(rows[5]![4]).toBe('');
+    expect(rows[5]!.slice(4, 7)).toEqual(['', '', '']);
     expect(whole.stdout).toMatch(/\nwritten to whole\/summary\.json\n$/);
+  });
+
+  it('tabulates the virtual time and the bytes that runs took', () => {
+    // Steps of 10 ms and latencies of 2 ms: all wait for each other, and 40 moves take 39 rounds of 14 ms and a message.
+    // Four copies of ten float32 come before every move, and four replies go out after it.
+    const rows = whole.stdout.split('\n').map((line) => line.split('│').map((cell) => cell.trim()));
+    expect(rows[3]!.slice(4, 6)).toEqual(['0.548 ± 0', '12.8 ± 0']);
+    expect(rows[4]!.slice(4, 6)).toEqual(['0.548', '12.8']);
   });
 
   it('has every run with its final values in summary.json', () => {
     const { sweep: name, points } = JSON.parse(readFileSync(join(home, 'whole/summary.json'), 'utf8')) as {
       sweep: string;
-      points: { name: string; runs: { final: Record<string, unknown> }[]; measures: Record<string, unknown> }[];
+      points: {
+        name: string;
+        runs: { final: Record<string, unknown> }[];
+        took: Record<string, unknown>;
+        measures: Record<string, unknown>;
+      }[];
     };
     expect(name).toBe('grid');
     expect(points.map((point) => [point.name, point.runs.length])).toEqual([
@@ -93,7 +106,7 @@ describe('a sweep', () => {
       ['slow', 1],
       ['wild', 1],
     ]);
-    const { digests, wallSeconds } = manifestOf(home, 'whole/quick-2');
+    const { digests, wallSeconds, counts } = manifestOf(home, 'whole/quick-2');
     const last = linesOf(home, 'whole/quick-2/metrics.jsonl').slice(-6);
     const [gap, single] = [last.slice(0, 4), last.slice(4)].map((lines) => lines.map(({ value }) => value));
     expect(points[0]!.runs[1]).toEqual({
@@ -102,12 +115,16 @@ describe('a sweep', () => {
       status: 'completed',
       reason: 'move',
       wallSeconds,
+      virtualSeconds: 0.548,
+      counts,
       final: { gap, optimality_gap: single![0], splitting_objective: single![1] },
       digests,
     });
     expect(points[0]!.measures['gap']).toMatchObject({ count: 2 });
+    expect(points[0]!.took['moves']).toEqual({ count: 2, mean: 40, halfWidth: 0 });
+    expect(points[0]!).not.toHaveProperty('target');
     expect(points[2]!.runs[0]).toMatchObject({ status: 'diverged', digests: manifestOf(home, 'whole/wild-1').digests });
-    expect(points[2]!.measures).toEqual({});
+    expect(points[2]!).toMatchObject({ took: {}, measures: {} });
   });
 
   it('again runs nothing, and shows the same table', () => {
@@ -128,6 +145,59 @@ describe('a sweep', () => {
     });
     write('grid.yaml', grid());
   });
+});
+
+describe('a sweep with a target', () => {
+  const told: Ended = ((): Ended => {
+    write(
+      'targets.yaml',
+      `
+scenario: quadratic
+set: { monitor.every.iterations: 1, stop.target: { measure: optimality_gap, below: 1 } }
+seeds: [1, 2]
+points:
+  - { name: free, set: {} }
+  - { name: short, set: { stop.iterations: 1 } }
+`,
+    );
+    return straggler(home, 'sweep', 'targets.yaml', '--out', 'targets', '--quiet');
+  })();
+
+  it('tells in how many runs it was reached, and marks what runs took that did not', () => {
+    const rows = told.stdout.split('\n').map((line) => line.split('│').map((cell) => cell.trim()));
+    expect(rows[1]!.slice(4, 7)).toEqual(['virtual s', 'kB sent', 'target']);
+    expect(rows[3]![6]).toBe('2 of 2');
+    expect(rows[3]![4]).not.toMatch(/>/);
+    // The first move comes when all copies are there, one latency after the start.
+    expect(rows[4]!.slice(4, 7)).toEqual(['> 0.002 ± 0', '> 0.32 ± 0', '0 of 2']);
+    expect(told.stdout).toMatch(/\n>: on average at least, as not all runs reached the target before another limit\n$/);
+  });
+
+  it('has it in summary.json', () => {
+    const { points } = JSON.parse(readFileSync(join(home, 'targets/summary.json'), 'utf8')) as {
+      points: { target: unknown }[];
+    };
+    expect(points.map(({ target }) => target)).toEqual([
+      { measure: 'optimality_gap', below: 1, reached: 2 },
+      { measure: 'optimality_gap', below: 1, reached: 0 },
+    ]);
+  });
+});
+
+it('a table that would be too wide for a terminal goes on below', () => {
+  const measured = ['gap', 'gap_max', 'gap_mean', 'penalty_force', 'objective', 'train_loss', 'optimality_gap'];
+  write(
+    'wide.yaml',
+    `scenario: quadratic\nset: { stop.iterations: 2, monitor.measures: [${measured.join(', ')}] }\nseeds: [1, 2]\n` +
+      'points: [{ name: only }]\n',
+  );
+  const lines = straggler(home, 'sweep', 'wide.yaml', '--quiet').stdout.trimEnd().split('\n');
+  for (const line of lines) expect(line.length).toBeLessThanOrEqual(120);
+  const heads = lines
+    .filter((line) => line.includes('│ point'))
+    .map((line) => line.split('│').map((cell) => cell.trim()));
+  expect(heads.map((cells) => cells[1])).toEqual(['point', 'point']);
+  expect(heads.flatMap((cells) => cells.slice(2, -1)).slice(4)).toEqual(measured);
 });
 
 describe('a sweep that is interrupted', () => {
