@@ -2,7 +2,7 @@
 import Table from 'cli-table3';
 import colors from 'picocolors';
 import type { AttributionRecord, PathShare, WorkerRecord } from '../record/attribution.js';
-import type { LinkRecord, TrafficRecord } from '../record/linkTraffic.js';
+import type { LinkRecord } from '../record/linkTraffic.js';
 import { byState, workerStates, type WorkerState } from '../record/workerStates.js';
 import { describeTarget } from '../scenario/compare.js';
 import { significant } from './sweepResults.js';
@@ -19,9 +19,10 @@ export function attributionText(record: TraceRecord): string {
   return [
     `${colors.bold(scenario)}, seed ${seed}: ${status} after ${seconds(timeNs)} of virtual time`,
     workerTable(record),
+    pathSummary(record),
     pathTable(record),
     ...(staleness.length === 0 ? [] : [stalenessTable(record)]),
-    trafficTable(record.traffic),
+    trafficTable(record),
     ...(targets.length === 0 ? [] : [targetTable(targets)]),
   ].join('\n');
 }
@@ -58,7 +59,8 @@ function workerTable({ timeNs, workers }: AttributionRecord): string {
     (record) => row(record.worker, record),
     (rest) => row(`mean of ${count(rest.length)} more`, meanOf(rest)),
   );
-  return table(['worker', 'steps', ...states, 'a copy waits', 'at most'], rows);
+  const mean = workers.length < 2 ? [] : [row('mean', meanOf(workers))];
+  return table(['worker', 'steps', ...states, 'a copy waits', 'longest'], [...rows, ...mean]);
 }
 
 /** What a worker would have that is like several on average; its copies wait as those of all. */
@@ -71,6 +73,18 @@ function meanOf(workers: readonly WorkerRecord[]): Omit<WorkerRecord, 'worker'> 
     ns: byState((state) => mean(({ ns }) => ns[state])),
     queueing: { copies, meanNs: waitedNs / copies, maxNs: Math.max(...workers.map(({ queueing }) => queueing.maxNs)) },
   };
+}
+
+/** `critical path: compute 69.4 %, messages 30.6 %` */
+function pathSummary({ timeNs, criticalPath: { shares } }: AttributionRecord): string {
+  const kinds = [...groupBy(shares, ({ kind }) => kind)].map(([kind, group]) => {
+    const name = kind === 'compute' ? kind : `${kind}s`;
+    return `${name} ${percent(
+      sumOf(group, ({ ns }) => ns),
+      timeNs,
+    )}`;
+  });
+  return `critical path: ${kinds.length === 0 ? 'nothing took time' : kinds.join(', ')}`;
 }
 
 function pathTable({ timeNs, criticalPath: { shares, afterNs } }: AttributionRecord): string {
@@ -90,10 +104,10 @@ function pathTable({ timeNs, criticalPath: { shares, afterNs } }: AttributionRec
   return table(['critical path', 'legs', 'time', 'share'], [...rows, ...after]);
 }
 
-/** A row a value, or, where values are many, one a range of them; all ranges are equally wide. */
+/** A row a value, or, where there are too many, one a range of them; all ranges are equally wide. */
 function stalenessTable({ staleness }: AttributionRecord): string {
   const all = sumOf(staleness, ({ copies }) => copies);
-  const width = Math.ceil((staleness.at(-1)!.staleness + 1) / rowsMax);
+  const width = staleness.length <= rowsMax ? 1 : Math.ceil((staleness.at(-1)!.staleness + 1) / rowsMax);
   const ranges = groupBy(staleness, ({ staleness: value }) => String(Math.floor(value / width) * width));
   const rows = [...ranges].map(([first, group]): Row => {
     const copies = sumOf(group, (row) => row.copies);
@@ -103,15 +117,24 @@ function stalenessTable({ staleness }: AttributionRecord): string {
   return table(['staleness', 'copies used', 'share'], rows);
 }
 
-/** The links of one direction have a row together. */
-function trafficTable({ links, sent, rest }: TrafficRecord): string {
-  const groups = groupBy(links, ({ from, to, kind }) => `${roleOf(from)} -> ${roleOf(to)}\n${kind}`);
+/** The links of one direction have a row together, for each kind of message. */
+function trafficTable({ traffic: { links, sent, rest }, acknowledges }: TraceRecord): string {
+  const directions = groupBy(links, ({ from, to }) => `${roleOf(from)} -> ${roleOf(to)}`);
+  const groups = groupBy([...directions.values()].flat(), ({ from, to, kind }) => {
+    return `${roleOf(from)} -> ${roleOf(to)}\n${kind}`;
+  });
   const rows = [...groups].map(([name, group]): Row => {
     const messages = sumOf(group, ({ delivered }) => delivered.messages);
     const bytes = sumOf(group, ({ delivered }) => delivered.bytes);
     return [...name.split('\n'), count(messages), count(bytes), describeLost(group)];
   });
-  const left = ['under way, or acknowledgements', '', count(rest.messages), count(rest.bytes), ''];
+  const left = [
+    acknowledges ? 'acknowledgements, or under way' : 'under way at the end',
+    '',
+    count(rest.messages),
+    count(rest.bytes),
+    '',
+  ];
   const all = ['all that was sent', '', count(sent.messages), count(sent.bytes), ''];
   return table(['link', 'kind', 'messages', 'bytes', 'lost'], [...rows, ...(rest.messages === 0 ? [] : [left]), all]);
 }
@@ -128,7 +151,8 @@ function describeLost(links: readonly LinkRecord[]): string {
   const reasons = [...groupBy(lost, ({ why }) => why)].map(
     ([why, group]) => `${count(sumOf(group, ({ messages }) => messages))} ${why}`,
   );
-  return `${reasons.join(', ')} (${count(sumOf(lost, ({ bytes }) => bytes))} bytes)`;
+  const all = sumOf(lost, ({ bytes }) => bytes);
+  return `${reasons.join(', ')}${all === 0 ? '' : ` (${count(all)} bytes)`}`;
 }
 
 function targetTable(targets: readonly TargetRecord[]): string {

@@ -65,11 +65,13 @@ function describeIncomplete(pairs: readonly PairRecord[]): string {
   return `${pairs.filter(isCompleted).length} of ${pairs.length} pairs completed${reasons.join('')}`;
 }
 
-/** `test_error < 0.05 was reached in 9 of 10 pairs; not by B with seed 4` */
+/** `test_error < 0.05 was reached in 9 of 10 pairs; not by B with seed 4`, `...; never by A` */
 function describeReached(target: TargetRecord): string {
   const { reached, completed, missedBy } = target;
   const sides = [['A', missedBy.a] as const, ['B', missedBy.b] as const].filter(([, seeds]) => seeds.length > 0);
-  const missed = sides.map(([side, seeds]) => `; not by ${side} with ${describeSeeds(seeds)}`);
+  const missed = sides.map(([side, seeds]) => {
+    return seeds.length === completed ? `; never by ${side}` : `; not by ${side} with ${describeSeeds(seeds)}`;
+  });
   return `${targetName(target)} was reached in ${reached} of ${completed} pairs${missed.join('')}`;
 }
 

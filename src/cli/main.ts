@@ -142,10 +142,18 @@ Examples:
   straggler trace runs/mnist-async-7
   straggler trace runs/mnist-async-7 --target 'test_error<0.05' --target 'gap<1'
 
-The trace (open it at https://ui.perfetto.dev) has a lane an actor, with an arrow a message, and one for the critical path.
-The tables, and attribution.json in the run directory, have the time of every worker, the critical path, staleness, the
-traffic of every link, and what the targets took: up to the first measurement whose mean over workers is below, so no finer
-than monitor.every. What each number means is in docs/ATTRIBUTION.md.
+The trace (open it at https://ui.perfetto.dev) has a lane for each actor, arrows for messages, and lanes for the critical
+path and for losses. The tables, and attribution.json in the run directory, have
+
+  the time of every worker: compute, lost (in steps that a crash cut off), transfer, wait, idle; and how long its copies
+    wait at the consensus node for a move
+  the critical path: what the time of the last event is made of
+  staleness: how many moves behind the copies were that moves used
+  the traffic of links, and what was lost on them
+  what each target took: virtual time, moves, worker steps and bytes, up to the first measurement whose mean over workers
+    is below, so no finer than monitor.every
+
+What each number means exactly is in docs/ATTRIBUTION.md.
 
 Exit status: 0 done, 2 bad arguments, 4 the run cannot be repeated here: the digest of its events differs, 130 or 143
 interrupted.`,

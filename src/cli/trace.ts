@@ -98,7 +98,8 @@ function follow(
       for (const leg of attribution.legs()) trace.leg(leg);
       const told = { scenario: name, seed, status: manifest.status as RunStatus, digests };
       trace.end(timeNs, { ...told, straggler: manifest.straggler });
-      return { ...told, ...record, targets: reached() };
+      const acknowledges = settings.network.retransmission !== undefined;
+      return { ...told, acknowledges, ...record, targets: reached() };
     },
   };
 }

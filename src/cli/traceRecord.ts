@@ -10,6 +10,8 @@ export interface TraceRecord extends AttributionRecord {
   readonly seed: number;
   readonly status: RunStatus;
   readonly digests: Digests;
+  /** Whether messages are acknowledged; what arrives of that is in `traffic.rest`. */
+  readonly acknowledges: boolean;
   readonly targets: readonly TargetRecord[];
 }
 

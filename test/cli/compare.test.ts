@@ -419,6 +419,15 @@ describe('the numbers of a comparison', () => {
     );
   });
 
+  it('to a target that one side never reached are none', async () => {
+    const slow: HandMade = { lines: [[0, 0, 'objective', 9]] };
+    const quick: HandMade = { lines: [[100, 10, 'objective', 4]] };
+    writeRuns('never', files, { 'left-1': slow, 'right-1': quick, 'left-2': slow, 'right-2': quick });
+    const ended = await again('never');
+    expect(ended.stdout).toContain('\nobjective < 5 was reached in 0 of 2 pairs; never by A\n');
+    expect(Object.keys(rowsOf(ended)).filter((name) => name.startsWith('until'))).toEqual([]);
+  });
+
   it('to a target of workers are those of their mean, with the steps and bytes of the same moment', async () => {
     const course = (ms: number): HandMade => ({
       lines: [

@@ -39,13 +39,15 @@ describe('trace', () => {
       "
       quadratic, seed 7: completed after 0.072 s of virtual time
       ┌──────────┬───────┬─────────────────┬──────────────────┬──────┬──────────────┬─────────┐
-      │ worker   │ steps │ compute         │ transfer         │ wait │ a copy waits │ at most │
+      │ worker   │ steps │ compute         │ transfer         │ wait │ a copy waits │ longest │
       ├──────────┼───────┼─────────────────┼──────────────────┼──────┼──────────────┼─────────┤
       │ worker-0 │ 5     │ 0.05 s (69.4 %) │ 0.022 s (30.6 %) │ 0 s  │ 0 s          │ 0 s     │
       │ worker-1 │ 5     │ 0.05 s (69.4 %) │ 0.022 s (30.6 %) │ 0 s  │ 0 s          │ 0 s     │
       │ worker-2 │ 5     │ 0.05 s (69.4 %) │ 0.022 s (30.6 %) │ 0 s  │ 0 s          │ 0 s     │
       │ worker-3 │ 5     │ 0.05 s (69.4 %) │ 0.022 s (30.6 %) │ 0 s  │ 0 s          │ 0 s     │
+      │ mean     │ 5     │ 0.05 s (69.4 %) │ 0.022 s (30.6 %) │ 0 s  │ 0 s          │ 0 s     │
       └──────────┴───────┴─────────────────┴──────────────────┴──────┴──────────────┴─────────┘
+      critical path: compute 69.4 %, messages 30.6 %
       ┌───────────────────────┬──────┬─────────┬────────┐
       │ critical path         │ legs │ time    │ share  │
       ├───────────────────────┼──────┼─────────┼────────┤
@@ -58,14 +60,14 @@ describe('trace', () => {
       ├───────────┼─────────────┼─────────┤
       │ 0         │ 24          │ 100.0 % │
       └───────────┴─────────────┴─────────┘
-      ┌────────────────────────────────┬─────────┬──────────┬───────┬──────┐
-      │ link                           │ kind    │ messages │ bytes │ lost │
-      ├────────────────────────────────┼─────────┼──────────┼───────┼──────┤
-      │ worker -> consensus            │ deliver │ 24       │ 960   │      │
-      │ consensus -> worker            │ reply   │ 20       │ 800   │      │
-      │ under way, or acknowledgements │         │ 4        │ 160   │      │
-      │ all that was sent              │         │ 48       │ 1,920 │      │
-      └────────────────────────────────┴─────────┴──────────┴───────┴──────┘
+      ┌──────────────────────┬─────────┬──────────┬───────┬──────┐
+      │ link                 │ kind    │ messages │ bytes │ lost │
+      ├──────────────────────┼─────────┼──────────┼───────┼──────┤
+      │ worker -> consensus  │ deliver │ 24       │ 960   │      │
+      │ consensus -> worker  │ reply   │ 20       │ 800   │      │
+      │ under way at the end │         │ 4        │ 160   │      │
+      │ all that was sent    │         │ 48       │ 1,920 │      │
+      └──────────────────────┴─────────┴──────────┴───────┴──────┘
       ┌──────────────────┬──────────────┬───────┬──────────────┬───────┐
       │ target           │ virtual time │ moves │ worker steps │ bytes │
       ├──────────────────┼──────────────┼───────┼──────────────┼───────┤
@@ -151,6 +153,7 @@ describe('the tables of a large run', () => {
       seed: 1,
       status: 'diverged',
       digests: { events: '', state: '' },
+      acknowledges: true,
       timeNs: 1e9,
       workers: numbers.map((worker) => ({
         worker: `worker-${worker}`,
@@ -178,12 +181,15 @@ describe('the tables of a large run', () => {
       targets: [],
     });
     const lines = text.replace(/\u001b\[\d+m/g, '').split('\n');
-    const shown = lines.filter((line) => /diverged|more|worker-11|12 to|0 to|after|->|all/.test(line));
+    const shown = lines.filter((line) => /diverged|more|mean|worker-11|path|12 to|0 to|after|->|all/.test(line));
     expect(`\n${shown.join('\n')}\n`).toMatchInlineSnapshot(`
       "
       large, seed 1: diverged after 1 s of virtual time
       │ worker-11      │ 110   │ 0.6 s (60.0 %) │ 0.3 s (30.0 %) │ 0.05 s (5.0 %) │ 0.05 s (5.0 %) │ 0.011 s      │ 0.022 s │
       │ mean of 3 more │ 130   │ 0.6 s (60.0 %) │ 0.3 s (30.0 %) │ 0.05 s (5.0 %) │ 0.05 s (5.0 %) │ 0.01305 s    │ 0.028 s │
+      │ mean           │ 70    │ 0.6 s (60.0 %) │ 0.3 s (30.0 %) │ 0.05 s (5.0 %) │ 0.05 s (5.0 %) │ 0.009667 s   │ 0.028 s │
+      critical path: compute 90.0 %
+      │ critical path        │ legs │ time   │ share  │
       │ worker-11 compute    │ 11   │ 0.06 s │ 6.0 %  │
       │ 3 more               │ 39   │ 0.18 s │ 18.0 % │
       │ after the last event │      │ 0.1 s  │ 10.0 % │
@@ -195,6 +201,25 @@ describe('the tables of a large run', () => {
       "
     `);
   });
+});
+
+it('values of staleness have a row each where they are few, however far apart', () => {
+  const values = [0, 1, 2, 8, 13, 40];
+  const text = attributionText({
+    scenario: 'asynchronous',
+    seed: 1,
+    status: 'completed',
+    digests: { events: '', state: '' },
+    acknowledges: false,
+    timeNs: 1e9,
+    workers: [],
+    criticalPath: { ns: 0, afterNs: 1e9, shares: [] },
+    staleness: values.map((staleness) => ({ staleness, copies: 5 })),
+    traffic: { links: [], sent: { messages: 0, bytes: 0 }, rest: { messages: 0, bytes: 0 } },
+    targets: [],
+  });
+  const rows = [...text.matchAll(/│ (\d+) +│ 5 +│/g)].map(([, value]) => Number(value));
+  expect(rows).toEqual(values);
 });
 
 describe('trace refuses', () => {
