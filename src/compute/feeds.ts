@@ -12,21 +12,36 @@ export type Tables = Readonly<Record<string, Table>>;
 /** The shape of every input of one call: `null` extents follow from the number of values given. */
 export function resolveShapes(definition: TensorFunction, feeds: Feeds): Record<string, readonly number[]> {
   const shapes: Record<string, readonly number[]> = {};
-  for (const [name, spec] of Object.entries(definition.inputs)) {
-    const value = feeds[name];
-    if (value === undefined) throw new Error(`${definition.name} needs the input ${name}`);
-    shapes[name] = resolveShape(`${definition.name}.${name}`, spec, value);
+  for (const [name, { shape }] of Object.entries(definition.inputs)) {
+    const rows = rowsOf(definition, name, feeds);
+    shapes[name] = shape.length === 0 ? [] : [rows, ...shape.slice(1).map((extent) => extent ?? 1)];
   }
   return shapes;
 }
 
-function resolveShape(what: string, { shape }: InputSpec, value: InputValue): readonly number[] {
-  const rowSize = sizeOf(shape.slice(1).map((extent) => extent ?? 1));
-  const first = 'table' in value ? value.indices.length : isStack(value) ? value.length : value.length / rowSize;
-  if (shape.length === 0) return [];
-  const resolved = [shape[0] ?? first, ...shape.slice(1).map((extent) => extent ?? 1)];
-  if (resolved[0] !== first) throw new Error(`${what} has ${first} rows, not ${resolved[0]!}`);
-  return resolved;
+/** The first extent of every input of one call, which is all that differs between the shapes of two calls. */
+export function signatureOf(definition: TensorFunction, feeds: Feeds): string {
+  let signature = '';
+  for (const name in definition.inputs) signature += `${rowsOf(definition, name, feeds)};`;
+  return signature;
+}
+
+function rowsOf({ name: what, inputs }: TensorFunction, name: string, feeds: Feeds): number {
+  const { shape } = inputs[name]!;
+  const value = feeds[name];
+  if (value === undefined) throw new Error(`${what} needs the input ${name}`);
+  const rows =
+    'table' in value ? value.indices.length : isStack(value) ? value.length : value.length / rowSizeOf(shape);
+  if (shape.length > 0 && rows !== (shape[0] ?? rows)) {
+    throw new Error(`${what}.${name} has ${rows} rows, not ${shape[0]!}`);
+  }
+  return rows;
+}
+
+function rowSizeOf(shape: InputSpec['shape']): number {
+  let size = 1;
+  for (let axis = 1; axis < shape.length; axis += 1) size *= shape[axis] ?? 1;
+  return size;
 }
 
 /** True for a list of vectors. */

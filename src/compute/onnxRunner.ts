@@ -1,5 +1,5 @@
 /** The compiled runner: traces each function once for each shape of its inputs and runs it in ONNX Runtime. */
-import { resolveShapes, type Feeds, type Tables } from './feeds.js';
+import { resolveShapes, signatureOf, type Feeds, type Tables } from './feeds.js';
 import { Pool } from './pool.js';
 import type { Fingerprint, Runner, RunnerOptions } from './runner.js';
 import { Session, type Evaluation } from './session.js';
@@ -52,12 +52,11 @@ export class OnnxRunner implements Runner {
   }
 
   private program(definition: TensorFunction, feeds: Feeds): Program {
-    const shapes = resolveShapes(definition, feeds);
-    const signature = Object.values(shapes).join(';');
+    const signature = signatureOf(definition, feeds);
     let programs = this.programs.get(definition);
     if (programs === undefined) this.programs.set(definition, (programs = new Map<string, Program>()));
     let program = programs.get(signature);
-    if (program === undefined) programs.set(signature, (program = trace(definition, shapes)));
+    if (program === undefined) programs.set(signature, (program = trace(definition, resolveShapes(definition, feeds))));
     return program;
   }
 

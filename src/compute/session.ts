@@ -1,11 +1,13 @@
 import ort from 'onnxruntime-node';
 import { allFinite } from '../finite.js';
 import { writeFeed, type Feeds, type Tables } from './feeds.js';
+import { packingOf } from './packing.js';
 import { sizeOf } from './table.js';
 import type { Feed } from './tensorFunction.js';
 import type { Program } from './trace.js';
 
 type Values = Float32Array | Int32Array;
+type Tensors = Readonly<Record<string, ort.Tensor>>;
 
 /** What a session needs of a program; crosses to threads. */
 export type Executable = Pick<Program, 'name' | 'bytes' | 'inputs' | 'outputs'>;
@@ -30,26 +32,20 @@ const options = {
 export class Session {
   readonly inputs: Readonly<Record<string, Values>>;
   readonly outputs: Readonly<Record<string, Float32Array>>;
-  private readonly feeds: Record<string, ort.Tensor> = {};
-  private readonly fetches: Record<string, ort.Tensor> = {};
+  private readonly feeds: Tensors;
+  private readonly fetches: Tensors;
   private last: Promise<unknown> = Promise.resolve();
 
   private constructor(
     private readonly session: ort.InferenceSession,
     executable: Executable,
   ) {
-    const inputs: Record<string, Values> = {};
-    const outputs: Record<string, Float32Array> = {};
-    for (const [name, feed] of Object.entries(executable.inputs)) {
-      inputs[name] = arrayOf(feed);
-      this.feeds[`in_${name}`] = new ort.Tensor(feed.dtype, inputs[name], [...feed.shape]);
-    }
-    for (const [name, feed] of Object.entries(executable.outputs)) {
-      outputs[name] = arrayOf(feed) as Float32Array;
-      this.fetches[`out_${name}`] = new ort.Tensor(feed.dtype, outputs[name], [...feed.shape]);
-    }
-    this.inputs = inputs;
-    this.outputs = outputs;
+    const inputs = allocate('in', executable.inputs);
+    const outputs = allocate('out', executable.outputs);
+    this.inputs = inputs.arrays;
+    this.outputs = outputs.arrays as Readonly<Record<string, Float32Array>>;
+    this.feeds = inputs.tensors;
+    this.fetches = outputs.tensors;
   }
 
   static async open(executable: Executable, device: string): Promise<Session> {
@@ -71,13 +67,16 @@ export class Session {
   }
 
   private async evaluateNow(feeds: Feeds, tables: Tables): Promise<Evaluation> {
-    for (const [name, target] of Object.entries(this.inputs)) writeFeed(target, feeds[name]!, tables);
+    for (const name in this.inputs) writeFeed(this.inputs[name]!, feeds[name]!, tables);
     await this.run();
-    const entries = Object.entries(this.outputs);
-    return {
-      outputs: Object.fromEntries(entries.map(([name, values]) => [name, copyOf(values)])),
-      finite: entries.every(([, values]) => allFinite(values)),
-    };
+    const outputs: Record<string, Float32Array> = {};
+    let finite = true;
+    for (const name in this.outputs) {
+      const values = this.outputs[name]!;
+      outputs[name] = copyOf(values);
+      finite &&= allFinite(values);
+    }
+    return { outputs, finite };
   }
 }
 
@@ -89,6 +88,25 @@ function copyOf(values: Float32Array): Float32Array {
   const copy = new Float32Array(new SharedArrayBuffer(values.byteLength));
   copy.set(values);
   return copy;
+}
+
+/** Arrays for `feeds`, and the tensors over them by which the graph knows them: those that are packed share one. */
+function allocate(
+  prefix: 'in' | 'out',
+  feeds: Readonly<Record<string, Feed>>,
+): { arrays: Record<string, Values>; tensors: Tensors } {
+  const { places, length } = packingOf(feeds);
+  const packed = new Float32Array(length);
+  const arrays: Record<string, Values> = {};
+  const tensors: Record<string, ort.Tensor> =
+    places.size === 0 ? {} : { [prefix]: new ort.Tensor('float32', packed, [length]) };
+  for (const [name, feed] of Object.entries(feeds)) {
+    const place = places.get(name);
+    const array = place === undefined ? arrayOf(feed) : packed.subarray(place.offset, place.offset + place.size);
+    if (place === undefined) tensors[`${prefix}_${name}`] = new ort.Tensor(feed.dtype, array, [...feed.shape]);
+    arrays[name] = array;
+  }
+  return { arrays, tensors };
 }
 
 function arrayOf({ dtype, shape }: Feed): Values {

@@ -4,7 +4,8 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import { BadInput } from '../conditions.js';
-import { OnnxGraph } from './onnx.js';
+import { OnnxGraph, type Value } from './onnx.js';
+import { addInputs, addOutputs } from './packing.js';
 import { rules, type Rule } from './rules.js';
 import { cannotCompile } from './rules/rule.js';
 import { arrange, converted, logicalOrder, type TraceSymbol } from './symbol.js';
@@ -171,18 +172,19 @@ export function trace(definition: TensorFunction, shapes: Readonly<Record<string
     const outputs: Record<string, Feed> = {};
     tf.tidy(() => {
       const symbols: Record<string, tf.Tensor> = {};
-      for (const [name, { dtype }] of Object.entries(definition.inputs)) {
-        const shape = shapes[name]!;
-        inputs[name] = { shape, dtype };
-        const value = graph.input(`in_${name}`, dtype, shape);
+      for (const [name, { dtype }] of Object.entries(definition.inputs)) inputs[name] = { shape: shapes[name]!, dtype };
+      for (const [name, value] of addInputs(graph, inputs)) {
+        const { shape, dtype } = inputs[name]!;
         const info = backend.register({ shape, dtype, order: logicalOrder(shape.length), value });
         symbols[name] = tf.engine().makeTensorFromTensorInfo(info);
       }
+      const values = new Map<string, Value>();
       for (const [name, tensor] of Object.entries(definition.evaluate(symbols))) {
         const symbol = converted(graph, backend.symbol(tensor), 'float32');
-        graph.output(`out_${name}`, arrange(graph, symbol));
+        values.set(name, arrange(graph, symbol));
         outputs[name] = { shape: symbol.shape, dtype: 'float32' };
       }
+      addOutputs(graph, outputs, values);
     });
     return {
       name: definition.name,
