@@ -3,7 +3,7 @@
  * the speed of a shared machine drifts; ratios are taken block by block and their median is quoted.
  */
 import Table from 'cli-table3';
-import { kernelEventsPerSecond } from './kernel.mjs';
+import { kernelEventsPerSecond, networkMessagesPerSecond } from './kernel.mjs';
 import { lenetMillisecondsPerIteration } from './lenet.mjs';
 import { memoryCourse } from './memory.mjs';
 import { findPeers } from './peers.mjs';
@@ -35,7 +35,11 @@ for (let round = 0; round < 3 * rounds; round += 1) {
 }
 progress('kernel events');
 const events = [];
-for (let round = 0; round < 5; round += 1) events.push(await kernelEventsPerSecond());
+const messages = [];
+for (let round = 0; round < 5; round += 1) {
+  events.push(await kernelEventsPerSecond());
+  messages.push(await networkMessagesPerSecond());
+}
 progress('1,000 workers on a quadratic');
 const quadratics = [];
 for (let round = 0; round < 3; round += 1) quadratics.push(await quadraticStepsPerSecond());
@@ -67,6 +71,7 @@ for (const [potential, values] of [...steps].slice(1)) {
 }
 const count = (value) => Math.round(value).toLocaleString('en-US');
 table.push(['kernel events a second, empty handlers', count(median(events))]);
+table.push(['messages a second with drawn latency, jitter and bandwidth', count(median(messages))]);
 table.push(['worker steps a second, 1,000 workers on a 10-dimensional quadratic', count(median(quadratics))]);
 for (const { iteration, heap, resident } of memory) {
   table.push([

@@ -3,6 +3,8 @@ import { SingleBar } from 'cli-progress';
 import type { Run } from '../scenario/simulate.js';
 import type { Settings } from '../scenario/schema.js';
 
+const framesPerSecond = 5;
+
 /** Follows the limit that is nearest to being reached; without one (only `stop.target`) it counts moves. */
 export function showProgress(run: Run, { name, stop }: Settings): { stop: () => void } {
   const limits = [
@@ -21,7 +23,7 @@ export function showProgress(run: Run, { name, stop }: Settings): { stop: () => 
     barIncompleteChar: '░',
     barsize: 30,
     etaBuffer: 50,
-    fps: 5,
+    fps: framesPerSecond,
     hideCursor: true,
     noTTYOutput: true,
     notTTYSchedule: 10_000,
@@ -30,18 +32,22 @@ export function showProgress(run: Run, { name, stop }: Settings): { stop: () => 
   const subscription = run.events$.subscribe(({ kind, timeNs }) => {
     if (kind === 'move') seen.moves += 1;
     else if (kind === 'step') seen.steps += 1;
-    else return;
     seen['virtual s'] = timeNs / 1e9;
+  });
+  const show = (): void => {
     const nearest = limits
       .map(({ unit, total }) => ({ unit, total, share: seen[unit as keyof typeof seen] / total }))
       .reduce((best, next) => (next.share > best.share ? next : best), { ...shown, share: 0 });
     const total = limits.length === 0 ? '' : ` of ${format(nearest.total)}`;
     const done = `${format(seen[nearest.unit as keyof typeof seen])}${total} ${nearest.unit}`;
-    bar.update(Math.min(1, nearest.share), { done, virtual: (timeNs / 1e9).toFixed(2) });
-  });
+    bar.update(Math.min(1, nearest.share), { done, virtual: seen['virtual s'].toFixed(2) });
+  };
+  const timer = setInterval(show, 1000 / framesPerSecond);
   return {
     stop: () => {
+      clearInterval(timer);
       subscription.unsubscribe();
+      show();
       bar.stop();
     },
   };

@@ -511,10 +511,11 @@ class Run {
   /** Shows the monitor what actors observed, in order, and takes its measurements. */
   private async showObservations(): Promise<void> {
     const { name } = this.simulation.monitor;
-    for (const { from, observation } of this.observations.splice(0)) {
+    for (const { from, observation } of this.observations) {
       const message = { ...observation, facts: { from, ...observation.facts } };
       this.perform(name, await this.stage.deliver(name, message, this.context(name)));
     }
+    this.observations.length = 0;
     await (this.simulation.limits.target === undefined ? this.ledger.advance() : this.ledger.drain());
   }
 
