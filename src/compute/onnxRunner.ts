@@ -24,8 +24,10 @@ export class OnnxRunner implements Runner {
   ) {}
 
   async call(definition: TensorFunction, feeds: Feeds): Promise<Result> {
-    const { outputs, finite } = await this.evaluate(this.program(definition, feeds), feeds);
-    if (finite) this.finite.add(outputs);
+    const program = this.program(definition, feeds);
+    const { outputs, finite } = await this.evaluate(program, feeds);
+    // Small results are looked at again sooner than remembered.
+    if (finite && program.operations >= inlineOperationsMax) this.finite.add(outputs);
     return outputs;
   }
 

@@ -20,8 +20,8 @@ export interface AgendaKey {
   readonly sequence: number;
 }
 
+/** The order of two entries of one time. */
 function precedes(a: AgendaKey, b: AgendaKey): boolean {
-  if (a.timeNs !== b.timeNs) return a.timeNs < b.timeNs;
   if (a.priority !== b.priority) return a.priority < b.priority;
   if (a.source !== b.source) return a.source < b.source;
   return a.sequence < b.sequence;
@@ -30,6 +30,8 @@ function precedes(a: AgendaKey, b: AgendaKey): boolean {
 /** A binary heap over the total order. */
 export class Agenda<Entry extends AgendaKey> {
   private readonly heap: Entry[] = [];
+  /** The times of these entries, side by side: few comparisons need more, and an entry is far away in memory. */
+  private readonly times: number[] = [];
 
   get size(): number {
     return this.heap.length;
@@ -42,16 +44,14 @@ export class Agenda<Entry extends AgendaKey> {
 
   push(entry: Entry): void {
     if (!Number.isSafeInteger(entry.timeNs)) throw new Error(`virtual time ${entry.timeNs} ns is not a safe integer`);
-    const { heap } = this;
-    let index = heap.length;
+    let index = this.heap.length;
     while (index > 0) {
       const parent = (index - 1) >> 1;
-      const above = heap[parent]!;
-      if (precedes(above, entry)) break;
-      heap[index] = above;
+      if (this.precedesAt(parent, entry)) break;
+      this.move(parent, index);
       index = parent;
     }
-    heap[index] = entry;
+    this.put(entry, index);
   }
 
   peek(): Entry | undefined {
@@ -59,21 +59,44 @@ export class Agenda<Entry extends AgendaKey> {
   }
 
   pop(): Entry | undefined {
-    const { heap } = this;
+    const { heap, times } = this;
     const first = heap[0];
     const last = heap.pop();
+    times.pop();
     if (first === undefined || last === undefined || heap.length === 0) return first;
     let index = 0;
     for (;;) {
-      let child = 2 * index + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && precedes(heap[child + 1]!, heap[child]!)) child += 1;
-      const below = heap[child]!;
-      if (precedes(last, below)) break;
-      heap[index] = below;
+      const child = this.firstChild(index);
+      if (child === undefined || !this.precedesAt(child, last)) break;
+      this.move(child, index);
       index = child;
     }
-    heap[index] = last;
+    this.put(last, index);
     return first;
+  }
+
+  /** The place of the earlier one of the entries below `index`. */
+  private firstChild(index: number): number | undefined {
+    const left = 2 * index + 1;
+    const { length } = this.heap;
+    if (left + 1 >= length) return left < length ? left : undefined;
+    const [leftNs, rightNs] = [this.times[left]!, this.times[left + 1]!];
+    if (leftNs !== rightNs) return leftNs < rightNs ? left : left + 1;
+    return precedes(this.heap[left]!, this.heap[left + 1]!) ? left : left + 1;
+  }
+
+  private precedesAt(index: number, entry: Entry): boolean {
+    const timeNs = this.times[index]!;
+    return timeNs === entry.timeNs ? precedes(this.heap[index]!, entry) : timeNs < entry.timeNs;
+  }
+
+  private move(from: number, to: number): void {
+    this.heap[to] = this.heap[from]!;
+    this.times[to] = this.times[from]!;
+  }
+
+  private put(entry: Entry, index: number): void {
+    this.heap[index] = entry;
+    this.times[index] = entry.timeNs;
   }
 }

@@ -363,8 +363,8 @@ class Run {
     const { engine } = this.simulation;
     const tensors = await (engine.wait?.(result) ?? result);
     if (engine.knownFinite?.(tensors) === true) return tensors;
-    for (const [output, values] of Object.entries(tensors)) {
-      if (!allFinite(values)) {
+    for (const output in tensors) {
+      if (!allFinite(tensors[output]!)) {
         const count = message.facts['step'] ?? message.facts['version'];
         const which = count === undefined ? message.kind : `${message.kind} ${JSON.stringify(count)}`;
         throw new Stopped('diverged', `${name} diverged at ${which}: its ${output} is not finite`);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import seedrandom from 'seedrandom';
+import { Arc4, arc4Bytes } from './arc4.js';
 
 /**
  * A named stream of random numbers. Every actor owns one stream a purpose, so that changing what one
@@ -12,40 +12,31 @@ export interface Stream {
 
 /** All streams of one run. A stream's seed text is the SHA-256 of `seed/actor/purpose`. */
 export class Streams {
-  private readonly streams = new Map<string, Stream>();
-  private readonly paths: Path = { next: new Map() };
+  // By actor and then by purpose: no seed text is put together for a stream that is there.
+  private readonly streams = new Map<string, Map<string, Stream>>();
+  /** Memory for the next generators. */
+  private slab = new Uint8Array(0);
 
   constructor(private readonly seed: number) {}
 
-  /** The stream of `actor` for a purpose, whose parts a slash joins: the same object at each call. */
-  stream(actor: string, ...purpose: readonly string[]): Stream {
-    // A way through names costs much less than putting a seed text together and looking for that.
-    let path = step(this.paths, actor);
-    for (const part of purpose) path = step(path, part);
-    return (path.stream ??= this.named([this.seed, actor, ...purpose].join('/')));
-  }
-
-  private named(text: string): Stream {
-    let stream = this.streams.get(text);
-    if (stream === undefined) {
-      const random = seedrandom(createHash('sha256').update(text).digest('hex'));
-      stream = { double: () => random.double() };
-      this.streams.set(text, stream);
-    }
+  /** The stream of `actor` for `purpose`: the same object at each call. */
+  stream(actor: string, purpose: string): Stream {
+    let own = this.streams.get(actor);
+    if (own === undefined) this.streams.set(actor, (own = new Map<string, Stream>()));
+    let stream = own.get(purpose);
+    if (stream === undefined) own.set(purpose, (stream = this.seeded(`${this.seed}/${actor}/${purpose}`)));
     return stream;
   }
+
+  private seeded(text: string): Stream {
+    if (this.slab.length === 0) this.slab = new Uint8Array(slabBytes);
+    const memory = this.slab.subarray(0, arc4Bytes);
+    this.slab = this.slab.subarray(arc4Bytes);
+    return new Arc4(memory, createHash('sha256').update(text).digest('hex'));
+  }
 }
 
-interface Path {
-  readonly next: Map<string, Path>;
-  stream?: Stream;
-}
-
-function step({ next }: Path, name: string): Path {
-  let path = next.get(name);
-  if (path === undefined) next.set(name, (path = { next: new Map() }));
-  return path;
-}
+const slabBytes = 64 * arc4Bytes;
 
 /** A whole number uniform in 0 ... `below` - 1. */
 export function drawIndex(stream: Stream, below: number): number {

@@ -41,7 +41,7 @@ export function drawFortune(
   options: LinkOptions,
   { from, to, kind, timeNs, streams }: { from: string; to: string; kind: string; timeNs: number; streams: Streams },
 ): Fortune {
-  const stream = (purpose: string): Stream => streams.stream(from, purpose, to, kind);
+  const stream = (purpose: string): Stream => streams.stream(from, `${purpose}/${to}/${kind}`);
   const happens = (purpose: 'loss' | 'corruption' | 'duplication'): boolean =>
     options[purpose] > 0 && stream(purpose).double() < options[purpose];
   // All are drawn, whatever the others say, so that each stream counts messages.

@@ -37,13 +37,6 @@ describe('streams', () => {
     expect(new Set(first).size).toBe(first.length);
   });
 
-  it('are the same whether the parts of a purpose are given one by one or joined', () => {
-    const streams = new Streams(3);
-    expect(streams.stream('worker-1', 'latency', 'consensus', 'deliver')).toBe(
-      streams.stream('worker-1', 'latency/consensus/deliver'),
-    );
-  });
-
   it('leave each other untouched, however much is drawn from one and in whatever order they are made', () => {
     const names = ['worker-0', 'worker-1', 'consensus'];
     const untouched = new Streams(5);
