@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { Arc4, arc4Bytes } from './arc4.js';
+import seedrandom from 'seedrandom';
 
 /**
  * A named stream of random numbers. Every actor owns one stream a purpose, so that changing what one
@@ -14,8 +14,6 @@ export interface Stream {
 export class Streams {
   // By actor and then by purpose: no seed text is put together for a stream that is there.
   private readonly streams = new Map<string, Map<string, Stream>>();
-  /** Memory for the next generators. */
-  private slab = new Uint8Array(0);
 
   constructor(private readonly seed: number) {}
 
@@ -24,19 +22,14 @@ export class Streams {
     let own = this.streams.get(actor);
     if (own === undefined) this.streams.set(actor, (own = new Map<string, Stream>()));
     let stream = own.get(purpose);
-    if (stream === undefined) own.set(purpose, (stream = this.seeded(`${this.seed}/${actor}/${purpose}`)));
+    if (stream === undefined) own.set(purpose, (stream = seeded(`${this.seed}/${actor}/${purpose}`)));
     return stream;
-  }
-
-  private seeded(text: string): Stream {
-    if (this.slab.length === 0) this.slab = new Uint8Array(slabBytes);
-    const memory = this.slab.subarray(0, arc4Bytes);
-    this.slab = this.slab.subarray(arc4Bytes);
-    return new Arc4(memory, createHash('sha256').update(text).digest('hex'));
   }
 }
 
-const slabBytes = 64 * arc4Bytes;
+function seeded(text: string): Stream {
+  return seedrandom(createHash('sha256').update(text).digest('hex'));
+}
 
 /** A whole number uniform in 0 ... `below` - 1. */
 export function drawIndex(stream: Stream, below: number): number {
