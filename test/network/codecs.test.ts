@@ -35,6 +35,7 @@ function largest(x: Float32Array): number {
 
 /** Every way in which every codec works. */
 const choices = [
+  { codec: 'none' },
   { codec: 'top-k', share: 0.3 },
   { codec: 'int8' },
   { codec: 'int8', rounding: 'stochastic' },
