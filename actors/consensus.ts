@@ -114,7 +114,9 @@ function deliver(
   const copies = withValue(before.copies, worker, tensors!['z']!);
   const delivered = withValue(before.delivered, worker, step);
   const arrived = [...others, { worker, step, version }];
-  const { state, effects } = tellSlowest(options, { ...before, copies, delivered, arrived }, facts);
+  const { u, v, version: present, progress } = before;
+  const held = { u, v, version: present, copies, delivered, arrived, progress };
+  const { state, effects } = tellSlowest(options, held, facts);
   if (arrived.length >= options.quorum) return { state, effects: [...effects, startMove(options, state)] };
   return { state, effects: before.arrived.length === 0 ? [...effects, ...deadline(options, state)] : effects };
 }
@@ -145,10 +147,10 @@ function startMove(options: ConsensusOptions, state: ConsensusState): Effect {
   const members = combine === 'latest' ? undefined : inWorkerOrder(arrived).map(({ worker }) => worker);
   const inputs = {
     u,
-    ...(v === undefined ? {} : { v }),
     z: members === undefined ? valuesOf(copies) : members.map((worker) => valueAt(copies, worker)),
     weights: Float32Array.from(members === undefined ? weights : members.map((worker) => weights[worker]!)),
     tau: Float32Array.of(stepSizeOf(options, state)),
+    ...(v === undefined ? {} : { v }),
   };
   const facts = { version: next, from: arrived.map(({ worker, step }) => [worker, step]) };
   return {
@@ -175,6 +177,7 @@ function move(
 ): Transition<ConsensusState> {
   const version = facts['version'] as number;
   const { u, v = before.v, handed = u, truncations } = tensors as Partial<Tensors> & { u: Float32Array };
+  const { copies, delivered, progress } = before;
   const arrived = inWorkerOrder(before.arrived);
   const handedOut = handsOut === 'unmoved' ? { version: before.version, u: before.u } : { version, u: handed };
   const replies = arrived.map((arrival) => reply(arrival, handedOut));
@@ -182,7 +185,7 @@ function move(
   const shown = { u, ...(truncations === undefined ? {} : { truncations }) };
   const observation = { kind: 'move', facts: { version, staleness }, tensors: shown };
   return {
-    state: { ...before, u, v, version, arrived: [] },
+    state: { u, v, version, copies, delivered, arrived: [], progress },
     effects: [...(handsOut === 'nothing' ? [] : replies), { effect: 'observe', observation }],
   };
 }

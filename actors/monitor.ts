@@ -47,25 +47,30 @@ export function monitor(options: MonitorOptions): Behaviour<MonitorState> {
   };
 }
 
-/** The state with what an observation shows. */
+/** The state with what an observation shows. It is written out where that is often: spreads take ten times as long. */
 function see(state: MonitorState, { kind, facts, tensors }: Message, { timeNs }: Context): MonitorState {
+  const { u, version, steps, changed } = state;
   const truncations = state.truncations + (tensors?.['truncations']?.[0] ?? 0);
   if (kind === 'move') {
-    return { ...state, u: tensors!['u']!, version: facts['version'] as number, truncations, changed: true };
+    const { workers } = state;
+    return { u: tensors!['u']!, version: facts['version'] as number, workers, truncations, steps, changed: true };
   }
   if (kind in interruptions) return interrupt(state, { kind, facts, timeNs });
   const worker = facts['worker'] as number;
   const view = valueAt(state.workers, worker);
   switch (kind) {
     case 'start': {
-      const started = { ...view, startedNs: timeNs, endsNs: timeNs + (facts['durationNs'] as number) };
-      return { ...state, workers: withValue(state.workers, worker, started) };
+      const { z, loss, busyNs, leftNs } = view;
+      const endsNs = timeNs + (facts['durationNs'] as number);
+      const workers = withValue(state.workers, worker, { z, loss, busyNs, startedNs: timeNs, endsNs, leftNs });
+      return { u, version, workers, truncations, steps, changed };
     }
     case 'step': {
+      const { endsNs, leftNs } = view;
       const busyNs = view.busyNs + timeNs - view.startedNs!;
-      const stepped = { ...view, z: tensors!['z']!, loss: tensors!['loss']![0]!, busyNs, startedNs: undefined };
-      const workers = withValue(state.workers, worker, stepped);
-      return { ...state, workers, truncations, steps: state.steps + 1, changed: true };
+      const [z, loss] = [tensors!['z']!, tensors!['loss']![0]!];
+      const workers = withValue(state.workers, worker, { z, loss, busyNs, startedNs: undefined, endsNs, leftNs });
+      return { u, version, workers, truncations, steps: steps + 1, changed: true };
     }
     default:
       throw new Error(`the monitor does not understand ${kind}`);

@@ -118,6 +118,29 @@ function initialState({ start, sends, sampling, localSteps }: WorkerOptions): Wo
   };
 }
 
+/** What a spread would give, in a tenth of its time: this happens several times a step. */
+function changed(state: WorkerState, changes: Partial<WorkerState>): WorkerState {
+  const same = {
+    z: state.z,
+    v: state.v,
+    sent: state.sent,
+    u: state.u,
+    version: state.version,
+    steps: state.steps,
+    usedVersion: state.usedVersion,
+    computing: state.computing,
+    fresh: state.fresh,
+    pulling: state.pulling,
+    awaiting: state.awaiting,
+    due: state.due,
+    blank: state.blank,
+    pace: state.pace,
+    slowest: state.slowest,
+    sampling: state.sampling,
+  };
+  return Object.assign(same, changes);
+}
+
 /** A reply to what was sent before a crash, and has been asked for anew. */
 function isForgotten({ awaiting }: WorkerState, { kind, answers }: Message): boolean {
   return kind === 'reply' && answers !== awaiting?.facts['step'];
@@ -129,8 +152,8 @@ function accept(options: WorkerOptions, state: WorkerState, { kind, facts, tenso
     case 'reply': {
       const version = facts['version'] as number;
       const u = tensors!['u']!;
-      const own = state.blank ? { ...state, z: u, v: new Float32Array(u.length), blank: false } : state;
-      return { ...own, u, version, fresh: true, awaiting: undefined, pulling: options.split };
+      const own = state.blank ? changed(state, { z: u, v: new Float32Array(u.length), blank: false }) : state;
+      return changed(own, { u, version, fresh: true, awaiting: undefined, pulling: options.split });
     }
     case 'rejoin':
       // What was computed is lost. Its step numbers go on: they number its messages.
@@ -154,7 +177,8 @@ function accept(options: WorkerOptions, state: WorkerState, { kind, facts, tenso
       const { z, v = state.v, sent = z } = tensors as Partial<Tensors> & { z: Float32Array };
       const pace = nextPace(options, state.pace, { steps, loss: tensors!['loss']![0]! });
       const due = pace.from === steps;
-      return { ...state, z, v, sent, steps, pace, usedVersion: facts['version'] as number, computing: false, due };
+      const usedVersion = facts['version'] as number;
+      return changed(state, { z, v, sent, steps, pace, usedVersion, computing: false, due });
     }
     default:
       throw new Error(`a worker does not understand ${kind}`);
@@ -196,7 +220,7 @@ function advance(
   if (state.due && state.awaiting === undefined) {
     const awaiting = options.split ? request(options, state) : deliver(options, state);
     effects.push(toConsensus(awaiting));
-    state = { ...state, due: false, awaiting };
+    state = changed(state, { due: false, awaiting });
   } else if (finished) {
     effects.push(...progress(options, state));
   }
@@ -238,7 +262,7 @@ function startStep(options: WorkerOptions, state: WorkerState, context: Context)
   };
   const facts = { worker: options.worker, step, version, samples: Array.from(indices) };
   return {
-    state: { ...state, computing: true, fresh: false, sampling },
+    state: changed(state, { computing: true, fresh: false, sampling }),
     effects: [
       { effect: 'compute', computation: { task: 'workerStep', inputs }, durationNs, reply: { kind: 'step', facts } },
       { effect: 'observe', observation: { kind: 'start', facts: { worker: options.worker, durationNs } } },

@@ -35,9 +35,9 @@ export class OnnxRunner implements Runner {
     return this.finite.has(result);
   }
 
-  async wait<Value>(result: Promise<Value>): Promise<Value> {
-    await this.pool?.help(result, (program, feeds) => this.runInline(program, feeds));
-    return result;
+  wait<Value>(result: Promise<Value>): Promise<Value> {
+    const helping = this.pool?.help(result, (program, feeds) => this.runInline(program, feeds));
+    return helping === undefined ? result : helping.then(() => result);
   }
 
   async close(): Promise<void> {
