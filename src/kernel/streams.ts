@@ -27,8 +27,15 @@ export class Streams {
   }
 }
 
+/** A generator takes 3 kB: it is made when it is first drawn from. */
 function seeded(text: string): Stream {
-  return seedrandom(createHash('sha256').update(text).digest('hex'));
+  let random: Stream | undefined;
+  return {
+    double: () => {
+      random ??= seedrandom(createHash('sha256').update(text).digest('hex'));
+      return random.double();
+    },
+  };
 }
 
 /** A whole number uniform in 0 ... `below` - 1. */
