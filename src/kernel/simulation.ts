@@ -20,9 +20,11 @@ import type {
   Tensors,
   WakeUp,
 } from './effects.js';
+import { takesEffect, unharmed, type Fate } from './fate.js';
 import { Ledger, type TimedMeasurement } from './ledger.js';
 import { Stage } from './stage.js';
 import type { Streams } from './streams.js';
+import { bytesOf } from './traffic.js';
 
 /** A behaviour under a name. Its place in the list is its number, which orders ties. */
 export interface CastMember {
@@ -155,23 +157,6 @@ interface NetworkEntry extends AgendaKey {
   readonly wakeUp: WakeUp;
 }
 
-/** What strikes have done to an actor. */
-interface Fate {
-  /** What holds it down; it is up where nothing does. */
-  readonly downs: Set<number>;
-  /** How often it went down. */
-  lives: number;
-  /** Whether it has lost its memory since it went down. */
-  blank: boolean;
-  /** What pauses it, and since when. */
-  readonly pauses: Set<number>;
-  pausedSince: number | undefined;
-  /** How long it was paused before. */
-  pausedNs: number;
-  /** What came for it meanwhile. */
-  held: ActorEntry[];
-}
-
 /** Runs `simulation` to its end. Bugs (a behaviour that throws) reject; conditions are in the outcome. */
 export async function runSimulation(simulation: Simulation): Promise<Outcome> {
   const run = new Run(simulation);
@@ -191,7 +176,7 @@ class Run {
   private readonly sequences: number[];
   private readonly randoms = new Map<string, Context['random']>();
   private readonly kinds: Record<string, number> = {};
-  private readonly fates = new Map<number, Fate>();
+  private readonly fates = new Map<number, Fate<ActorEntry>>();
   private readonly observations: { from: string; observation: Observation }[] = [];
   private timeNs = 0;
   private events = 0;
@@ -340,7 +325,7 @@ class Run {
   }
 
   /** What a pause held up happens now, in its order, or, where work had begun before, when that has had its time. */
-  private resume(fate: Fate): void {
+  private resume(fate: Fate<ActorEntry>): void {
     fate.pauses.clear();
     if (fate.pausedSince === undefined) return;
     fate.pausedNs += this.timeNs - fate.pausedSince;
@@ -527,44 +512,4 @@ class Run {
     }
     return { self: name, timeNs: this.timeNs, random, totals: this.simulation.network.totals };
   }
-}
-
-function unharmed(): Fate {
-  const none = { downs: new Set<number>(), pauses: new Set<number>() };
-  return { ...none, lives: 0, blank: false, pausedSince: undefined, pausedNs: 0, held: [] };
-}
-
-/** Notes a strike; whether the actor goes down or up, pauses or resumes by it. */
-function takesEffect(fate: Fate, strike: Strike): boolean {
-  const { downs, pauses } = fate;
-  const { kind, by } = strike;
-  switch (kind) {
-    case 'down':
-      return begins(downs, by);
-    case 'up':
-      if (downs.has(by) && strike.memory === 'lost') fate.blank = true;
-      return ends(downs, by);
-    case 'pause':
-      return downs.size === 0 && begins(pauses, by);
-    case 'resume':
-      return ends(pauses, by);
-  }
-}
-
-/** Adds a cause: whether there was none. */
-function begins(causes: Set<number>, by: number): boolean {
-  const none = causes.size === 0;
-  causes.add(by);
-  return none;
-}
-
-/** Takes a cause away: whether it was the last. */
-function ends(causes: Set<number>, by: number): boolean {
-  return causes.delete(by) && causes.size === 0;
-}
-
-/** The bytes that a message takes on a link: those of its tensors. */
-function bytesOf({ tensors }: Message): number {
-  if (tensors === undefined) return 0;
-  return Object.values(tensors).reduce((sum, { byteLength }) => sum + byteLength, 0);
 }

@@ -10,8 +10,9 @@
  * link must lose nothing that is not sent again, and a receiver must not forget.
  */
 import { z } from 'zod';
-import type { Message, Parcel } from '../kernel/effects.js';
+import type { Parcel } from '../kernel/effects.js';
 import type { Stream, Streams } from '../kernel/streams.js';
+import { bytesOf } from '../kernel/traffic.js';
 import { codecSchema, encode, type CodecChoice, type Encoded } from './codecs.js';
 
 /** The scenario's key `compression`; a direction that is absent is not compressed. */
@@ -121,8 +122,4 @@ function difference(a: Float32Array, b: Float32Array): Float32Array {
   const result = new Float32Array(a.length);
   for (let index = 0; index < a.length; index += 1) result[index] = a[index]! - b[index]!;
   return result;
-}
-
-function bytesOf({ tensors = {} }: Message): number {
-  return Object.values(tensors).reduce((total, { byteLength }) => total + byteLength, 0);
 }
