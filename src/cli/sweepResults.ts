@@ -1,6 +1,7 @@
 /** What the runs of a sweep found: one row a point for readers, all of it in summary.json. */
 import Table from 'cli-table3';
 import type { Manifest } from '../record/manifest.js';
+import type { Target } from '../scenario/compare.js';
 import { average, estimate, type Estimate } from '../scenario/statistics.js';
 import type { SweepRun } from '../scenario/sweep.js';
 import type { SweepDirectory } from './sweepDirectory.js';
@@ -28,12 +29,6 @@ export interface PointRecord {
   readonly target?: Target & { readonly reached: number };
   /** Final values over the seeds that completed, averaged over workers first; null where one is not finite. */
   readonly measures: Readonly<Record<string, Estimate>>;
-}
-
-/** `stop.target` of a scenario. */
-interface Target {
-  readonly measure: string;
-  readonly below: number;
 }
 
 /** Reads what is in the run directories of `runs`, which lie in `directory`. */

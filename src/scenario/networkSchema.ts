@@ -71,15 +71,20 @@ interface Phased {
   readonly for?: Delay | undefined;
 }
 
+/** Whether it is sure that a delay takes no time. */
+export function takesNoTime(given: Delay | undefined): boolean {
+  if (typeof given !== 'object') return given === 0;
+  const { distribution, ...options } = given;
+  return distributions[distribution].meanNs(options as never) === 0;
+}
+
 /** Whether phases of both kinds take no time, so that infinitely many would pass at once. */
 function isEndless({ every, for: lasts }: Phased): boolean {
-  const takesNoTime = (given: Delay | undefined): boolean => {
-    if (typeof given !== 'object') return given === 0;
-    const { distribution, ...options } = given;
-    return distributions[distribution].meanNs(options as never) === 0;
-  };
   return takesNoTime(every) && takesNoTime(lasts);
 }
+
+/** The kinds of faults, each a key with the name of the actor that it strikes. */
+export const faultKinds = ['kill', 'crash', 'pause', 'join'] as const;
 
 const actor = z.string().regex(/^(worker-(0|[1-9]\d*)|consensus)$/, {
   error: 'expected an actor such as worker-2, or consensus',
@@ -92,7 +97,7 @@ interface Problem {
 
 /** What keys of a fault do not go together. */
 function problemOf(plan: Readonly<Record<string, unknown>> & Phased): Problem | undefined {
-  const [kind, ...others] = (['kill', 'crash', 'pause', 'join'] as const).filter((name) => plan[name] !== undefined);
+  const [kind, ...others] = faultKinds.filter((name) => plan[name] !== undefined);
   const { at, every, until, for: lasts, memory } = plan;
   const once = kind === 'kill' || kind === 'join';
   const rules: readonly (readonly [boolean, string, string?])[] = [

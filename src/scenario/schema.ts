@@ -10,7 +10,7 @@ import { losses } from '../learning/losses.js';
 import { partitions } from '../learning/partitions.js';
 import type { Methods } from '../optimization/methods.js';
 import { potentialSchema } from '../optimization/methods/alternating.js';
-import { distributions, networkSchema, type LinkKeys, type NetworkSettings } from './networkSchema.js';
+import { faultKinds, networkSchema, takesNoTime, type LinkKeys, type NetworkSettings } from './networkSchema.js';
 import type { Tables } from './tables.js';
 import { duration } from './units.js';
 
@@ -250,7 +250,7 @@ function workersNamed(links: NetworkSettings): { path: (string | number)[]; work
     ),
   );
   const struck = (links.faults ?? []).flatMap((plan, index) =>
-    (['kill', 'crash', 'pause', 'join'] as const).flatMap((kind) => {
+    faultKinds.flatMap((kind) => {
       const name = plan[kind];
       if (name === undefined || name === consensusName) return [];
       return [{ path: ['faults', index, kind], worker: workerNumber(name) }];
@@ -261,8 +261,5 @@ function workersNamed(links: NetworkSettings): { path: (string | number)[]; work
 
 /** Whether it is sure that no time passes. */
 function isZero(time: NetworkSettings['stepTime']): boolean {
-  if (typeof time === 'number') return time === 0;
-  if (!('distribution' in time)) return false;
-  const { distribution, ...options } = time;
-  return distributions[distribution].meanNs(options as never) === 0;
+  return typeof time === 'number' || 'distribution' in time ? takesNoTime(time) : false;
 }

@@ -13,7 +13,14 @@ import { phases, type PhaseOptions } from '../network/phases.js';
 import { stepTimes, type Moment } from '../network/stepTime.js';
 import type { Exchange } from '../optimization/method.js';
 import { courseOf } from './courses.js';
-import { distributions, type Delay, type FaultPlan, type LinkKeys, type PartitionPlan } from './networkSchema.js';
+import {
+  distributions,
+  faultKinds,
+  type Delay,
+  type FaultPlan,
+  type LinkKeys,
+  type PartitionPlan,
+} from './networkSchema.js';
 import type { Settings } from './schema.js';
 import { duration, rate } from './units.js';
 
@@ -224,7 +231,7 @@ export function planFaults({ network: { faults = [], partitions = [] } }: Settin
 }
 
 function faultOf(plan: FaultPlan): Fault {
-  const kind = (['kill', 'crash', 'pause', 'join'] as const).find((name) => plan[name] !== undefined)!;
+  const kind = faultKinds.find((name) => plan[name] !== undefined)!;
   return { ...planned(plan), kind, who: plan[kind]! };
 }
 
