@@ -129,12 +129,18 @@ export async function findEngines(): Promise<EngineReport[]> {
 }
 
 /**
- * Opens the runner for `engine.runner` and `engine.device` over resident tables.
+ * Opens the runner for `engine.runner` and `engine.device` over resident tables, for steps of so many workers.
  * Throws BadInput where this machine does not have it.
  */
 export async function openRunner(
-  options: { readonly runner: string; readonly device: string; readonly threads: number | 'auto' },
+  options: {
+    readonly runner: string;
+    readonly device: string;
+    readonly threads: number | 'auto';
+    readonly batch?: number | 'auto';
+  },
   tables: Tables,
+  workers = 1,
 ): Promise<Runner> {
   const row = engines.find(({ runner, device }) => runner === options.runner && device === options.device);
   if (row === undefined) {
@@ -153,17 +159,20 @@ export async function openRunner(
       remedy: `${row.remedy}; \`straggler doctor\` lists what this machine has`,
     });
   }
+  const { batch = 'auto' } = options;
   const fingerprint: Fingerprint = {
     runner: row.runner,
     device: row.device,
     library,
     optimization: row.runner === 'onnx' ? 'all' : 'none',
     intraOpThreads: 1,
+    batch: row.runner === 'onnx' ? batch : 1,
     cpu: cpus()[0]?.model ?? 'unknown',
     node: process.version,
   };
   const threads = options.threads === 'auto' ? availableParallelism() : options.threads;
-  if (row.runner === 'onnx') return new OnnxRunner(fingerprint, { device: row.device, threads }, tables);
+  if (row.runner === 'onnx')
+    return new OnnxRunner(fingerprint, { device: row.device, threads, batch, workers }, tables);
   return new EagerRunner(fingerprint, row.device, tables);
 }
 

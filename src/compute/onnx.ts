@@ -3,6 +3,7 @@
  * fields that the tracer needs are declared; the numbers are those of onnx.proto.
  */
 import protobuf from 'protobufjs';
+import { sizeOf } from './table.js';
 
 const declarations = `
   syntax = "proto3"; package onnx;
@@ -107,6 +108,8 @@ export class OnnxGraph {
   readonly facts = new Facts();
   /** A rough count of scalar operations: says whether a call is worth a trip to another thread. */
   operations = 0;
+  /** How many elements the largest value has. */
+  largest = 0;
 
   dims(value: Value): readonly number[] {
     return this.types.get(value)!.dims;
@@ -119,6 +122,7 @@ export class OnnxGraph {
   input(name: string, type: ElementType, dims: readonly number[]): Value {
     this.inputs.push(valueInfo(name, { type, dims }));
     this.types.set(name, { type, dims });
+    this.largest = Math.max(this.largest, sizeOf(dims));
     return name;
   }
 
@@ -163,7 +167,10 @@ export class OnnxGraph {
       const names = outputs.map((output) => this.fresh(output));
       const attribute = Object.entries(attributes).map(([name, value]) => attributeMessage(name, value));
       this.nodes.push({ op_type: operator, name: names[0]!, input: inputs, output: names, attribute });
-      for (const { dims } of outputs) this.operations += dims.reduce((product, extent) => product * extent, 1);
+      for (const size of outputs.map(({ dims }) => sizeOf(dims))) {
+        this.operations += size;
+        this.largest = Math.max(this.largest, size);
+      }
       return names;
     });
   }

@@ -1,19 +1,33 @@
 /** The compiled runner: traces each function once for each shape of its inputs and runs it in ONNX Runtime. */
+import { Compiled } from './compiled.js';
 import { resolveShapes, signatureOf, type Feeds, type Tables } from './feeds.js';
 import { Pool } from './pool.js';
 import type { Fingerprint, Runner, RunnerOptions } from './runner.js';
 import { Session, type Evaluation } from './session.js';
 import type { TensorFunction } from './tensorFunction.js';
-import { trace, type Program } from './trace.js';
+import { Together } from './together.js';
+import type { Program } from './trace.js';
 
 // A trip to another thread costs about 60 us: work of fewer scalar operations is done here at once.
 const inlineOperationsMax = 1_000_000;
 
+// How many calls are evaluated together at most, and how many elements their largest tensors have together: these stay
+// in a cache of 2 MB.
+const togetherMax = 64;
+const togetherElementsMax = 512 * 1024;
+
+// Calls that are worth a thread are evaluated together in so many parts or more, so that several threads have work.
+const partsMin = 4;
+
 type Result = Record<string, Float32Array>;
 
 export class OnnxRunner implements Runner {
-  private readonly programs = new Map<TensorFunction, Map<string, Program>>();
+  private readonly compiled = new Map<TensorFunction, Map<string, Compiled>>();
   private readonly inline = new Map<Program, Promise<Session>>();
+  private readonly together = new Together(
+    (compiled, calls) => this.evaluate(compiled.programFor(calls), calls),
+    ({ alone }, evaluation) => this.resultOf(alone, evaluation),
+  );
   private readonly finite = new WeakSet<Result>();
   private pool: Pool | undefined;
 
@@ -24,19 +38,25 @@ export class OnnxRunner implements Runner {
   ) {}
 
   async call(definition: TensorFunction, feeds: Feeds): Promise<Result> {
-    const program = this.program(definition, feeds);
-    const { outputs, finite } = await this.evaluate(program, feeds);
-    // Small results are looked at again sooner than remembered.
-    if (finite && program.operations >= inlineOperationsMax) this.finite.add(outputs);
-    return outputs;
+    const { alone } = this.compile(definition, feeds);
+    const [evaluation] = await this.evaluate(alone, [feeds]);
+    return this.resultOf(alone, evaluation!);
+  }
+
+  join(definition: TensorFunction, feeds: Feeds): Promise<Result> {
+    const compiled = this.compile(definition, feeds);
+    const most = this.mostTogether(compiled.alone);
+    if (most === 1) return this.call(definition, feeds);
+    return this.together.add(compiled, most, feeds);
   }
 
   knownFinite(result: Result): boolean {
     return this.finite.has(result);
   }
 
-  wait<Value>(result: Promise<Value>): Promise<Value> {
-    const helping = this.pool?.help(result, (program, feeds) => this.runInline(program, feeds));
+  wait<Value>(result: Promise<Value>, joined: Promise<unknown> = result): Promise<Value> {
+    this.together.need(joined);
+    const helping = this.pool?.help(result, (program, calls) => this.runInline(program, calls));
     return helping === undefined ? result : helping.then(() => result);
   }
 
@@ -44,27 +64,45 @@ export class OnnxRunner implements Runner {
     await this.pool?.close();
   }
 
-  private evaluate(program: Program, feeds: Feeds): Promise<Evaluation> {
+  private resultOf({ operations }: Program, { outputs, finite }: Evaluation): Result {
+    // Small results are looked at again sooner than remembered.
+    if (finite && operations >= inlineOperationsMax) this.finite.add(outputs);
+    return outputs;
+  }
+
+  /** How many calls are evaluated at once at most. It must not depend on the number of threads. */
+  private mostTogether({ largest, operations }: Program): number {
+    const { device, workers, batch } = this.options;
+    if (batch !== 'auto') return batch;
+    if (device !== 'cpu') return workers;
+    const cached = Math.floor(togetherElementsMax / largest);
+    const shared = operations < inlineOperationsMax ? togetherMax : Math.floor(workers / partsMin);
+    return Math.max(1, Math.min(togetherMax, cached, shared));
+  }
+
+  private evaluate(program: Program, calls: readonly Feeds[]): Promise<Evaluation[]> {
     const { device, threads } = this.options;
     const alone = device !== 'cpu' || threads === 1;
-    if (alone || program.operations < inlineOperationsMax) return this.runInline(program, feeds);
+    if (alone || program.operations < inlineOperationsMax) return this.runInline(program, calls);
     // This thread is one of them: it works while it waits.
     this.pool ??= new Pool(threads - 1, device, this.tables);
-    return this.pool.run(program, feeds);
+    return this.pool.run(program, calls);
   }
 
-  private program(definition: TensorFunction, feeds: Feeds): Program {
+  private compile(definition: TensorFunction, feeds: Feeds): Compiled {
     const signature = signatureOf(definition, feeds);
-    let programs = this.programs.get(definition);
-    if (programs === undefined) this.programs.set(definition, (programs = new Map<string, Program>()));
-    let program = programs.get(signature);
-    if (program === undefined) programs.set(signature, (program = trace(definition, resolveShapes(definition, feeds))));
-    return program;
+    let shapes = this.compiled.get(definition);
+    if (shapes === undefined) this.compiled.set(definition, (shapes = new Map<string, Compiled>()));
+    let compiled = shapes.get(signature);
+    if (compiled === undefined) {
+      shapes.set(signature, (compiled = new Compiled(definition, resolveShapes(definition, feeds))));
+    }
+    return compiled;
   }
 
-  private async runInline(program: Program, feeds: Feeds): Promise<Evaluation> {
+  private async runInline(program: Program, calls: readonly Feeds[]): Promise<Evaluation[]> {
     let session = this.inline.get(program);
     if (session === undefined) this.inline.set(program, (session = Session.open(program, this.options.device)));
-    return (await session).evaluate(feeds, this.tables);
+    return (await session).evaluate(calls, this.tables);
   }
 }

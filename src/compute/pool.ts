@@ -14,8 +14,8 @@ const threadFile = existsSync(built) ? built : new URL('../../dist/src/compute/t
 /** Work that no thread has taken yet. */
 interface Task {
   readonly program: Program;
-  readonly feeds: Feeds;
-  readonly settle: (result: Promise<Evaluation>) => void;
+  readonly feeds: readonly Feeds[];
+  readonly settle: (result: Promise<Evaluation[]>) => void;
 }
 
 export class Pool {
@@ -39,8 +39,8 @@ export class Pool {
     });
   }
 
-  /** Evaluates a program. Feeds over shared memory are not copied, and results lie in shared memory. */
-  run(program: Program, feeds: Feeds): Promise<Evaluation> {
+  /** Evaluates a program for every replica. Feeds over shared memory are not copied, and results lie in shared memory. */
+  run(program: Program, feeds: readonly Feeds[]): Promise<Evaluation[]> {
     return new Promise((resolve) => {
       this.queue.push({ program, feeds, settle: resolve });
       this.dispatch();
@@ -50,7 +50,7 @@ export class Pool {
   /** Runs what is queued by `evaluate`, on this thread, until `result` is there or nothing is queued. */
   async help(
     result: Promise<unknown>,
-    evaluate: (program: Program, feeds: Feeds) => Promise<Evaluation>,
+    evaluate: (program: Program, feeds: readonly Feeds[]) => Promise<Evaluation[]>,
   ): Promise<void> {
     const awaited = { settled: false };
     const settle = (): void => {
@@ -89,7 +89,7 @@ export class Pool {
 
   private start({ program, feeds, settle }: Task): void {
     const job: Job = { ...this.executableOf(program), device: this.device, feeds };
-    const result = this.piscina.run(job) as Promise<Evaluation>;
+    const result = this.piscina.run(job) as Promise<Evaluation[]>;
     this.running.add(result);
     const finish = (): void => {
       this.running.delete(result);
@@ -105,8 +105,8 @@ export class Pool {
     if (known === undefined) {
       const bytes = new Uint8Array(new SharedArrayBuffer(program.bytes.length));
       bytes.set(program.bytes);
-      const { name, inputs, outputs } = program;
-      known = { key: this.known.size, executable: { name, bytes, inputs, outputs } };
+      const { name, inputs, outputs, replicas, shared } = program;
+      known = { key: this.known.size, executable: { name, bytes, inputs, outputs, replicas, shared } };
       this.known.set(program, known);
     }
     return known;

@@ -9,6 +9,8 @@ export interface Fingerprint {
   readonly library: string;
   readonly optimization: string;
   readonly intraOpThreads: 1;
+  /** How many steps are evaluated together at most. */
+  readonly batch: number | 'auto';
   readonly cpu: string;
   readonly node: string;
 }
@@ -17,8 +19,10 @@ export interface Fingerprint {
 export interface Runner {
   readonly fingerprint: Fingerprint;
   call(definition: TensorFunction, feeds: Feeds): Promise<Record<string, Float32Array>>;
-  /** Waits for what follows from calls, and works meanwhile. */
-  wait<Value>(result: Promise<Value>): Promise<Value>;
+  /** A call that may be evaluated together with others of its kind. It must be waited for with `wait`. */
+  join(definition: TensorFunction, feeds: Feeds): Promise<Record<string, Float32Array>>;
+  /** Waits for what follows from calls, and works meanwhile; `joined` is the one of `join` on which `result` depends. */
+  wait<Value>(result: Promise<Value>, joined?: Promise<unknown>): Promise<Value>;
   /** True for a result of `call` that is known to be finite, without looking at it. */
   knownFinite(result: Readonly<Record<string, Float32Array>>): boolean;
   close(): Promise<void>;
@@ -29,4 +33,8 @@ export interface RunnerOptions {
   readonly device: string;
   /** Threads that compute, this one among them, from 1. */
   readonly threads: number;
+  /** How many calls are evaluated together at most. */
+  readonly batch: number | 'auto';
+  /** How many calls of one kind may wait at a time. */
+  readonly workers: number;
 }

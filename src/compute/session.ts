@@ -10,9 +10,9 @@ type Values = Float32Array | Int32Array;
 type Tensors = Readonly<Record<string, ort.Tensor>>;
 
 /** What a session needs of a program; crosses to threads. */
-export type Executable = Pick<Program, 'name' | 'bytes' | 'inputs' | 'outputs'>;
+export type Executable = Pick<Program, 'name' | 'bytes' | 'inputs' | 'outputs' | 'replicas' | 'shared'>;
 
-/** What a call gives. */
+/** What a call gives to one replica. */
 export interface Evaluation {
   readonly outputs: Record<string, Float32Array>;
   /** Whether all of it is finite: found out here, where the outputs are in the processor's cache. */
@@ -34,6 +34,9 @@ export class Session {
   readonly outputs: Readonly<Record<string, Float32Array>>;
   private readonly feeds: Tensors;
   private readonly fetches: Tensors;
+  /** Where the values of each replica lie; in one place where they share them. */
+  private readonly takes: Readonly<Record<string, readonly Values[]>>;
+  private readonly gives: Readonly<Record<string, readonly Float32Array[]>>;
   private last: Promise<unknown> = Promise.resolve();
 
   private constructor(
@@ -46,6 +49,9 @@ export class Session {
     this.outputs = outputs.arrays as Readonly<Record<string, Float32Array>>;
     this.feeds = inputs.tensors;
     this.fetches = outputs.tensors;
+    const { replicas, shared } = executable;
+    this.takes = mapped(inputs.arrays, (array, name) => parts(array, shared.has(name) ? 1 : replicas));
+    this.gives = mapped(this.outputs, (array) => parts(array, replicas));
   }
 
   static async open(executable: Executable, device: string): Promise<Session> {
@@ -58,27 +64,48 @@ export class Session {
     await this.session.run(this.feeds, this.fetches);
   }
 
-  /** Evaluates `feeds`. Results that are worth it lie in shared memory. */
-  evaluate(feeds: Feeds, tables: Tables): Promise<Evaluation> {
+  /** Evaluates the feeds of every replica. Results that are worth it lie in shared memory. */
+  evaluate(feeds: readonly Feeds[], tables: Tables): Promise<Evaluation[]> {
     // Calls take turns, because they share the arrays.
     const turn = this.last.then(() => this.evaluateNow(feeds, tables));
     this.last = turn.catch(() => undefined);
     return turn;
   }
 
-  private async evaluateNow(feeds: Feeds, tables: Tables): Promise<Evaluation> {
-    for (const name in this.inputs) writeFeed(this.inputs[name]!, feeds[name]!, tables);
+  private async evaluateNow(feeds: readonly Feeds[], tables: Tables): Promise<Evaluation[]> {
+    for (const name in this.takes) {
+      const places = this.takes[name]!;
+      for (let replica = 0; replica < places.length; replica += 1) {
+        writeFeed(places[replica]!, feeds[replica]![name]!, tables);
+      }
+    }
     await this.run();
+    return feeds.map((_, replica) => this.given(replica));
+  }
+
+  private given(replica: number): Evaluation {
     const outputs: Record<string, Float32Array> = {};
     let finite = true;
-    for (const name in this.outputs) {
-      const values = this.outputs[name]!;
+    for (const name in this.gives) {
+      const values = this.gives[name]![replica]!;
       outputs[name] = copyOf(values);
       finite &&= allFinite(values);
     }
     return { outputs, finite };
   }
 }
+
+/** `array` in `count` parts of equal length. */
+function parts<Kind extends Values>(array: Kind, count: number): Kind[] {
+  const length = array.length / count;
+  return Array.from({ length: count }, (_, part) => array.subarray(part * length, (part + 1) * length) as Kind);
+}
+
+const mapped = <Value, Result>(
+  record: Readonly<Record<string, Value>>,
+  map: (value: Value, name: string) => Result,
+): Record<string, Result> =>
+  Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value, name)]));
 
 // Threads take shared vectors as inputs without a copy; below this length a copy is cheaper.
 const ownLengthMax = 4096;

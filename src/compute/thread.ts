@@ -9,13 +9,13 @@ export interface Job {
   readonly key: number;
   readonly device: string;
   readonly executable: Executable;
-  readonly feeds: Feeds;
+  readonly feeds: readonly Feeds[];
 }
 
 const { tables } = workerData as { tables: Tables };
 const sessions = new Map<number, Promise<Session>>();
 
-export default async function run({ key, device, executable, feeds }: Job): Promise<Evaluation> {
+export default async function run({ key, device, executable, feeds }: Job): Promise<Evaluation[]> {
   let session = sessions.get(key);
   if (session === undefined) {
     // ONNX Runtime does not read shared memory.

@@ -6,8 +6,10 @@ import * as tf from '@tensorflow/tfjs';
 import { BadInput } from '../conditions.js';
 import { OnnxGraph, type Value } from './onnx.js';
 import { addInputs, addOutputs } from './packing.js';
+import { callReplicated, Replicated, type Held, type ReplicatedCall } from './replicas.js';
 import { rules, type Rule } from './rules.js';
-import { cannotCompile } from './rules/rule.js';
+import { cannotCompile, type RuleCall } from './rules/rule.js';
+import { expanded } from './rules/shapes.js';
 import { arrange, converted, logicalOrder, type TraceSymbol } from './symbol.js';
 import type { Feed, TensorFunction } from './tensorFunction.js';
 
@@ -18,28 +20,35 @@ export interface Program {
   readonly bytes: Uint8Array;
   readonly inputs: Readonly<Record<string, Feed>>;
   readonly outputs: Readonly<Record<string, Feed>>;
+  /** For how many sets of inputs it is. Where more than one, they are the first axis of every output, and of inputs. */
+  readonly replicas: number;
+  /** The inputs that all replicas share. */
+  readonly shared: ReadonlySet<string>;
   /** A rough count of scalar operations a call. */
   readonly operations: number;
+  /** How many elements the largest tensor has. */
+  readonly largest: number;
 }
 
 const backendName = 'trace';
 
 /** A symbol and how many tensors share it (TensorFlow.js counts them for variables and for moves). */
 interface Entry {
-  readonly symbol: TraceSymbol;
+  readonly symbol: Held;
   references: number;
 }
 
 class TraceBackend extends tf.KernelBackend {
   private readonly entries = new tf.DataStorage<Entry>(this, tf.engine());
   graph = new OnnxGraph();
+  replicas = 1;
 
   /** The symbol of a tensor. One that was made outside of the trace moves here and becomes a constant. */
-  symbol({ dataId }: tf.TensorInfo): TraceSymbol {
+  symbol({ dataId }: tf.TensorInfo): Held {
     return this.entries.get(dataId).symbol;
   }
 
-  register(symbol: TraceSymbol): tf.TensorInfo {
+  register(symbol: Held): tf.TensorInfo {
     const dataId = {};
     this.entries.set(dataId, { symbol, references: 1 });
     return { dataId, shape: [...symbol.shape], dtype: symbol.dtype };
@@ -70,14 +79,15 @@ class TraceBackend extends tf.KernelBackend {
 
   /** Only constants have values; those made outside of the trace go back there when they are used next. */
   override readSync(dataId: tf.DataId): tf.TypedArray {
-    const { constant, dtype } = this.entries.get(dataId).symbol;
+    const { symbol } = this.entries.get(dataId);
+    const constant = symbol instanceof Replicated ? undefined : symbol.constant;
     if (constant === undefined) {
       throw new BadInput('a traced function read the value of a tensor, which is not known while it is compiled', {
         remedy:
           'write it with tensor operations alone (no dataSync, arraySync or print), or choose engine.runner: eager',
       });
     }
-    return tf.util.toTypedArray(constant, dtype);
+    return tf.util.toTypedArray(constant, symbol.dtype);
   }
 
   override read(dataId: tf.DataId): Promise<tf.TypedArray> {
@@ -132,7 +142,7 @@ function register(): void {
   tf.env().set('PROD', true); // No banner.
   tf.registerBackend(backendName, () => backend, 0);
   for (const [kernelName, rule] of Object.entries(rules)) {
-    tf.registerKernel({ kernelName, backendName, kernelFunc: (call) => applyRule(rule, call) });
+    tf.registerKernel({ kernelName, backendName, kernelFunc: (call) => applyRule(kernelName, rule, call) });
   }
   for (const { kernelName } of tf.getKernelsForBackend('cpu')) {
     if (kernelName in rules) continue;
@@ -146,55 +156,79 @@ function refuseKernel(kernelName: string): never {
 
 type KernelCall = Parameters<tf.KernelConfig['kernelFunc']>[0];
 
-function applyRule(rule: Rule, { inputs, attrs }: KernelCall): tf.TensorInfo | tf.TensorInfo[] {
+function applyRule(kernelName: string, rule: Rule, { inputs, attrs }: KernelCall): tf.TensorInfo | tf.TensorInfo[] {
   // Kernels of variable arity (AddN, Concat, Pack) receive an array.
   const list = Array.isArray(inputs) ? (inputs as tf.TensorInfo[]).map((info) => backend.symbol(info)) : [];
-  const named: Record<string, TraceSymbol> = {};
+  const named: Record<string, Held> = {};
   if (!Array.isArray(inputs)) {
     for (const [name, info] of Object.entries(inputs)) if (info) named[name] = backend.symbol(info);
   }
-  const result = rule({ graph: backend.graph, inputs: named, list, attributes: attrs ?? {} });
+  const { graph, replicas } = backend;
+  const call = { graph, inputs: named, list, attributes: attrs ?? {} };
+  const result = isPlain(call) ? rule(call) : callReplicated(kernelName, rule, { ...call, replicas });
   return Array.isArray(result) ? result.map((symbol) => backend.register(symbol)) : backend.register(result);
 }
 
+/** Whether no input is replicated. */
+const isPlain = (call: Pick<ReplicatedCall, 'graph' | 'inputs' | 'list' | 'attributes'>): call is RuleCall =>
+  [...Object.values(call.inputs), ...call.list].every((held) => !(held instanceof Replicated));
+
+/** For how many sets of inputs a function is compiled, and which of its inputs these share. */
+export interface Replication {
+  readonly replicas: number;
+  readonly shared: ReadonlySet<string>;
+}
+
+const alone: Replication = { replicas: 1, shared: new Set() };
+
 /**
- * Compiles `definition` for inputs of the given shapes (every `null` filled in).
+ * Compiles `definition` for inputs of the given shapes (every `null` filled in), or for several sets of them at once.
  * Throws BadInput where it uses a kernel without a rule.
  */
-export function trace(definition: TensorFunction, shapes: Readonly<Record<string, readonly number[]>>): Program {
+export function trace(
+  definition: TensorFunction,
+  shapes: Readonly<Record<string, readonly number[]>>,
+  { replicas, shared }: Replication = alone,
+): Program {
   register();
   const before = tf.getBackend();
   void tf.setBackend(backendName); // Synchronous: the factory is.
-  backend.graph = new OnnxGraph();
-  const graph = backend.graph;
+  const graph = new OnnxGraph();
+  Object.assign(backend, { graph, replicas });
   try {
     const inputs: Record<string, Feed> = {};
     const outputs: Record<string, Feed> = {};
+    const isOwn = (name: string): boolean => replicas > 1 && !shared.has(name);
     tf.tidy(() => {
       const symbols: Record<string, tf.Tensor> = {};
-      for (const [name, { dtype }] of Object.entries(definition.inputs)) inputs[name] = { shape: shapes[name]!, dtype };
+      for (const [name, { dtype }] of Object.entries(definition.inputs)) {
+        inputs[name] = { shape: isOwn(name) ? [replicas, ...shapes[name]!] : shapes[name]!, dtype };
+      }
       for (const [name, value] of addInputs(graph, inputs)) {
         const { shape, dtype } = inputs[name]!;
-        const info = backend.register({ shape, dtype, order: logicalOrder(shape.length), value });
+        const symbol = { shape, dtype, order: logicalOrder(shape.length), value };
+        const info = backend.register(isOwn(name) ? Replicated.stacked(symbol) : symbol);
         symbols[name] = tf.engine().makeTensorFromTensorInfo(info);
       }
       const values = new Map<string, Value>();
       for (const [name, tensor] of Object.entries(definition.evaluate(symbols))) {
-        const symbol = converted(graph, backend.symbol(tensor), 'float32');
+        const symbol = converted(graph, whole(graph, backend.symbol(tensor), replicas), 'float32');
         values.set(name, arrange(graph, symbol));
         outputs[name] = { shape: symbol.shape, dtype: 'float32' };
       }
       addOutputs(graph, outputs, values);
     });
-    return {
-      name: definition.name,
-      bytes: graph.encode(definition.name),
-      inputs,
-      outputs,
-      operations: graph.operations,
-    };
+    const { operations, largest } = graph;
+    const bytes = graph.encode(definition.name);
+    return { name: definition.name, bytes, inputs, outputs, replicas, shared, operations, largest };
   } finally {
     backend.graph = new OnnxGraph();
     void tf.setBackend(before || 'cpu');
   }
+}
+
+/** What all replicas have of a tensor. */
+function whole(graph: OnnxGraph, held: Held, replicas: number): TraceSymbol {
+  if (held instanceof Replicated) return held.stacked(graph);
+  return replicas > 1 ? expanded(graph, held, replicas) : held;
 }

@@ -25,6 +25,7 @@ import { Ledger, type TimedMeasurement } from './ledger.js';
 import { Stage } from './stage.js';
 import type { Streams } from './streams.js';
 import { bytesOf } from './traffic.js';
+import { Watch } from './watch.js';
 
 /** A behaviour under a name. Its place in the list is its number, which orders ties. */
 export interface CastMember {
@@ -177,7 +178,7 @@ class Run {
   private readonly randoms = new Map<string, Context['random']>();
   private readonly kinds: Record<string, number> = {};
   private readonly fates = new Map<number, Fate<ActorEntry>>();
-  private readonly observations: { from: string; observation: Observation }[] = [];
+  private readonly watch: Watch;
   private timeNs = 0;
   private events = 0;
   private stopReason: string | undefined;
@@ -193,6 +194,7 @@ class Run {
         this.stopReason ??= 'target';
       }
     });
+    this.watch = new Watch(simulation.monitor.name, this.stage, this.ledger);
   }
 
   close(): void {
@@ -208,6 +210,7 @@ class Run {
     } catch (error) {
       if (!(error instanceof Stopped)) throw error;
       failure = error;
+      await this.watch.show();
       await this.ledger.drain();
     }
     const { messages, bytes, lost } = this.simulation.network.totals;
@@ -223,9 +226,9 @@ class Run {
 
   private async begin(): Promise<void> {
     const { actors, monitor } = this.simulation;
-    this.perform(monitor.name, this.stage.spawn(monitor.name, monitor.behaviour, this.context(monitor.name)));
+    this.watch.record(this.stage.spawn(monitor.name, monitor.behaviour, this.context(monitor.name)), this.timeNs);
     for (const { name, behaviour } of actors) this.perform(name, this.stage.spawn(name, behaviour, this.context(name)));
-    await this.showObservations();
+    await this.measure();
     if (this.simulation.limits.events === 0) this.stopReason ??= 'events';
   }
 
@@ -267,7 +270,7 @@ class Run {
         : { kind, facts, tensors: await this.finite(entry.result, entry.message, name) };
     this.log(name, entry, message);
     this.perform(name, await this.stage.deliver(name, message, this.context(name)));
-    if (this.observations.length > 0) await this.showObservations();
+    if (this.watch.isFull || (limits.target !== undefined && !this.watch.isEmpty)) await this.measure();
     if (this.kinds[kind]! >= (limits.counts[kind] ?? Infinity)) this.stopReason ??= kind;
     if (this.events >= (limits.events ?? Infinity)) this.stopReason ??= 'events';
   }
@@ -303,7 +306,7 @@ class Run {
     if (fate === undefined) this.fates.set(number, (fate = unharmed()));
     if (!takesEffect(fate, strike)) return;
     this.simulation.onStrike?.({ timeNs: this.timeNs, actor, kind: strike.kind });
-    this.observations.push({ from: 'kernel', observation: { kind: strike.kind, facts: { actor } } });
+    this.observe({ kind: strike.kind, facts: { actor } });
     switch (strike.kind) {
       case 'down':
         this.resume(fate);
@@ -338,8 +341,8 @@ class Run {
 
   /** The monitor sees the end: it may take its last measures. */
   private async finish(): Promise<void> {
-    this.observations.push({ from: 'kernel', observation: { kind: 'end', facts: { reason: this.stopReason ?? '' } } });
-    await this.showObservations();
+    this.observe({ kind: 'end', facts: { reason: this.stopReason ?? '' } });
+    await this.watch.show();
     await this.ledger.drain();
   }
 
@@ -374,12 +377,6 @@ class Run {
   }
 
   private performOne(name: string, effect: Effect): void {
-    // What the monitor does must not reach the agenda, and what it records must not come from elsewhere.
-    const records = effect.effect === 'record' || effect.effect === 'evaluate';
-    const { monitor } = this.simulation;
-    if (records !== (name === monitor.name)) {
-      throw new Error(`${name} may not ${effect.effect}: ${monitor.name} records and evaluates, and does nothing else`);
-    }
     switch (effect.effect) {
       case 'send': {
         const { to, message } = effect;
@@ -408,12 +405,11 @@ class Run {
         this.strike(effect);
         return;
       case 'observe':
-        this.observations.push({ from: name, observation: effect.observation });
+        this.observe(effect.observation);
         return;
       case 'record':
       case 'evaluate':
-        this.ledger.enter(effect, this.timeNs);
-        return;
+        throw new Error(`${name} may not ${effect.effect}: only ${this.simulation.monitor.name} does that`);
       case 'stop':
         this.stopReason ??= effect.reason;
     }
@@ -493,15 +489,15 @@ class Run {
     this.simulation.onLoss?.({ timeNs: this.timeNs, from, to, kind, bytes, why });
   }
 
-  /** Shows the monitor what actors observed, in order, and takes its measurements. */
-  private async showObservations(): Promise<void> {
-    const { name } = this.simulation.monitor;
-    for (const { from, observation } of this.observations) {
-      const message = { ...observation, facts: { from, ...observation.facts } };
-      this.perform(name, await this.stage.deliver(name, message, this.context(name)));
-    }
-    this.observations.length = 0;
-    await (this.simulation.limits.target === undefined ? this.ledger.advance() : this.ledger.drain());
+  private observe(observation: Observation): void {
+    const { messages, bytes, lost } = this.simulation.network.totals;
+    this.watch.add(observation, { ...this.context(this.simulation.monitor.name), totals: { messages, bytes, lost } });
+  }
+
+  /** Shows the monitor what actors observed, and takes its measurements. */
+  private async measure(): Promise<void> {
+    await this.watch.show();
+    if (this.simulation.limits.target !== undefined) await this.ledger.drain();
   }
 
   private context(name: string): Context {

@@ -4,11 +4,16 @@
 import { dispatch, spawn, start, stop, type Ref } from 'nact';
 import type { Behaviour, Context, Effect, Message, Transition } from './effects.js';
 
-/** What travels to a nact actor: the message and where the outcome goes. */
-interface Delivery {
+/** A message, and what its receiver may know of the world. */
+export interface Letter {
   readonly message: Message;
   readonly context: Context;
-  readonly resolve: (effects: readonly Effect[]) => void;
+}
+
+/** What travels to a nact actor: messages, and where the outcome of each goes. */
+interface Delivery {
+  readonly letters: readonly Letter[];
+  readonly resolve: (outcomes: readonly (readonly Effect[])[]) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -32,17 +37,22 @@ export class Stage {
     const first = initiate(name, behaviour, context);
     // A mirror of nact's state, which nact itself never shows.
     let current = first.state;
-    const act = (state: State, { message, context, resolve, reject }: Delivery): State => {
+    const answer = ({ message, context }: Letter): readonly Effect[] => {
       try {
-        const next = behaviour.receive(state, message, context);
-        current = next.state;
-        resolve(next.effects);
-        return next.state;
+        const { state, effects } = behaviour.receive(current, message, context);
+        current = state;
+        return effects;
       } catch (error) {
-        // nact would swallow the error and drop later messages; the run must fail instead.
-        reject(new Error(`${name} threw on ${message.kind} ${JSON.stringify(message.facts)}`, { cause: error }));
-        return state;
+        throw new Error(`${name} threw on ${message.kind} ${JSON.stringify(message.facts)}`, { cause: error });
       }
+    };
+    const act = (_: State, { letters, resolve, reject }: Delivery): State => {
+      try {
+        resolve(letters.map(answer));
+      } catch (error) {
+        reject(error); // nact would swallow it and drop later messages; the run must fail instead.
+      }
+      return current;
     };
     const ref = spawn(this.system, act, name, { initialState: first.state });
     this.actors.set(name, { ref, waiting: () => behaviour.waiting?.(current), state: () => current });
@@ -50,11 +60,16 @@ export class Stage {
   }
 
   /** Delivers one message; resolves with the effects once the handler has returned. */
-  deliver(name: string, message: Message, context: Context): Promise<readonly Effect[]> {
+  async deliver(name: string, message: Message, context: Context): Promise<readonly Effect[]> {
+    return (await this.deliverAll(name, [{ message, context }]))[0]!;
+  }
+
+  /** Delivers messages one after the other; resolves with the effects of each once the last handler has returned. */
+  deliverAll(name: string, letters: readonly Letter[]): Promise<readonly (readonly Effect[])[]> {
     const actor = this.actors.get(name);
     if (actor === undefined) return Promise.reject(new Error(`no actor is named ${name}`));
     return new Promise((resolve, reject) => {
-      dispatch(actor.ref, { message, context, resolve, reject });
+      dispatch(actor.ref, { letters, resolve, reject });
     });
   }
 

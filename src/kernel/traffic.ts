@@ -1,5 +1,5 @@
 /** What a network has carried: every message is in flight from when it is sent to when it is delivered or lost. */
-import type { Message, Parcel, Totals } from './effects.js';
+import type { Parcel, Tensors, Totals } from './effects.js';
 
 interface Tally {
   messages: number;
@@ -51,7 +51,7 @@ export class Traffic {
 }
 
 /** The bytes that a message takes on a link: those of its tensors. */
-export function bytesOf({ tensors }: Message): number {
+export function bytesOf({ tensors }: { readonly tensors?: Tensors }): number {
   if (tensors === undefined) return 0;
   return Object.values(tensors).reduce((sum, { byteLength }) => sum + byteLength, 0);
 }

@@ -1,5 +1,5 @@
 /** A link in one direction: how long a message takes, and whether it arrives. */
-import type { Stream, Streams } from '../kernel/streams.js';
+import type { Stream } from '../kernel/streams.js';
 import { transferNs, valueAt, type Course } from './course.js';
 
 /** What draws a delay in nanoseconds. */
@@ -18,6 +18,9 @@ export interface LinkOptions {
   readonly duplication: number;
 }
 
+/** What is drawn. */
+export type Purpose = 'loss' | 'corruption' | 'duplication' | 'latency' | 'jitter';
+
 /** What is drawn for one copy of a message. */
 export interface Fortune {
   /** Why it never arrives. */
@@ -34,14 +37,10 @@ export function linkTransferNs({ rate }: LinkOptions, bytes: number, timeNs: num
 }
 
 /**
- * Draws what becomes of a message of `kind`. Every kind of draw has, on every link and for every kind of message, a stream
- * of its own, that of the sender: whether messages are lost leaves the latencies as they were.
+ * Draws what becomes of a message. Every kind of draw has, on every link and for every kind of message, a stream of its
+ * own: whether messages are lost leaves the latencies as they were.
  */
-export function drawFortune(
-  options: LinkOptions,
-  { from, to, kind, timeNs, streams }: { from: string; to: string; kind: string; timeNs: number; streams: Streams },
-): Fortune {
-  const stream = (purpose: string): Stream => streams.stream(from, `${purpose}/${to}/${kind}`);
+export function drawFortune(options: LinkOptions, stream: (purpose: Purpose) => Stream, timeNs: number): Fortune {
   const happens = (purpose: 'loss' | 'corruption' | 'duplication'): boolean =>
     options[purpose] > 0 && stream(purpose).double() < options[purpose];
   // All are drawn, whatever the others say, so that each stream counts messages.

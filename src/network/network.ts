@@ -3,11 +3,11 @@
  * them arrive at most once, and sends those again that are not acknowledged.
  */
 import type { Network, Parcel, Passage } from '../kernel/effects.js';
-import type { Streams } from '../kernel/streams.js';
+import type { Stream, Streams } from '../kernel/streams.js';
 import { Traffic } from '../kernel/traffic.js';
 import type { Compression } from './compression.js';
 import type { FairShare } from './fairShare.js';
-import { drawFortune, linkTransferNs, type Fortune, type LinkOptions } from './link.js';
+import { drawFortune, linkTransferNs, type Fortune, type LinkOptions, type Purpose } from './link.js';
 
 export interface Retransmission {
   /** How long a sender waits for an acknowledgement, the first time. */
@@ -47,6 +47,26 @@ interface Copy {
   readonly arrive: (timeNs: number) => readonly Passage[];
 }
 
+/** A link, and the streams from which it draws for each kind of message. */
+interface Line {
+  readonly link: LinkOptions;
+  readonly streams: (kind: string) => (purpose: Purpose) => Stream;
+}
+
+/** Streams of the sender: named once, because names take longer to put together than numbers to draw. */
+function streamsOf(streams: Streams, from: string, to: string): Line['streams'] {
+  const kinds = new Map<string, (purpose: Purpose) => Stream>();
+  return (kind) => {
+    let ofKind = kinds.get(kind);
+    if (ofKind === undefined) {
+      const drawn: Partial<Record<Purpose, Stream>> = {};
+      ofKind = (purpose) => (drawn[purpose] ??= streams.stream(from, `${purpose}/${to}/${kind}`));
+      kinds.set(kind, ofKind);
+    }
+    return ofKind;
+  };
+}
+
 export function network(options: NetworkOptions): Network {
   return new Links(options);
 }
@@ -54,6 +74,8 @@ export function network(options: NetworkOptions): Network {
 class Links implements Network {
   private readonly traffic = new Traffic();
   readonly totals = this.traffic.totals;
+  /** By sender and then by receiver. */
+  private readonly lines = new Map<string, Map<string, Line>>();
   private readonly lives = new Map<string, number>();
   /** Shipments whose copy is with the kernel. */
   private readonly handedOver = new Map<Parcel, Shipment>();
@@ -110,9 +132,8 @@ class Links implements Network {
     const first = shipment.attempts <= 1 ? shipment.parcel : { ...shipment.parcel };
     // Copies after the first one have streams of their own: the draws of first ones do not depend on how many there are.
     const kind = shipment.attempts > 1 ? `${message.kind}/again` : message.kind;
-    const link = this.options.link(from, to);
-    const draw = (purpose: string): Fortune =>
-      drawFortune(link, { from, to, kind: purpose, timeNs, streams: this.options.streams });
+    const { link, streams } = this.lineOf(from, to);
+    const draw = (what: string): Fortune => drawFortune(link, streams(what), timeNs);
     const fortune = draw(kind);
     const single = this.options.retransmission === undefined && !fortune.doubled;
     if (single && fortune.lost === undefined && !this.isCut(first, timeNs) && this.shareOf(first) === undefined) {
@@ -162,8 +183,8 @@ class Links implements Network {
     if (this.options.retransmission === undefined) return [];
     const { from: to, to: from, message, event } = shipment.parcel;
     const parcel = { from, to, message: { kind: 'ack', facts: message.facts }, bytes: 0, sentNs: timeNs, event };
-    const link = this.options.link(from, to);
-    const fortune = drawFortune(link, { from, to, kind: 'ack', timeNs, streams: this.options.streams });
+    const { link, streams } = this.lineOf(from, to);
+    const fortune = drawFortune(link, streams('ack'), timeNs);
     const arrive = (): readonly Passage[] => {
       this.traffic.deliver(parcel);
       shipment.acknowledged = true;
@@ -175,6 +196,17 @@ class Links implements Network {
   private lose(parcel: Parcel, why: string): readonly Passage[] {
     this.traffic.lose(parcel);
     return [{ passage: 'lost', parcel, why }];
+  }
+
+  private lineOf(from: string, to: string): Line {
+    let lines = this.lines.get(from);
+    if (lines === undefined) this.lines.set(from, (lines = new Map<string, Line>()));
+    let line = lines.get(to);
+    if (line === undefined) {
+      line = { link: this.options.link(from, to), streams: streamsOf(this.options.streams, from, to) };
+      lines.set(to, line);
+    }
+    return line;
   }
 
   private isCut({ from, to }: Parcel, timeNs: number): boolean {

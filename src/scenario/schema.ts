@@ -99,6 +99,10 @@ const engine = z.strictObject({
     .union([z.literal('auto'), z.int().min(1).max(256)])
     .default('auto')
     .describe('Threads of the pool; never changes a bit of the result'),
+  batch: z
+    .union([z.literal('auto'), z.int().min(1).max(4096)])
+    .default('auto')
+    .describe('How many worker steps are evaluated together at most; auto: what suits the device and the model'),
 });
 
 /** The keys of `data` that go with every dataset. */

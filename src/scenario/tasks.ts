@@ -37,22 +37,34 @@ export interface Minimum {
 }
 
 type Task = (inputs: Inputs) => Promise<Tensors>;
+type Evaluate = (definition: TensorFunction, inputs: Inputs) => Promise<Tensors>;
 
 /** The engine of a run: tasks by name. */
 export function bindTasks(context: TaskContext): Engine {
   const { runner, rules } = context;
-  const run = (definition: TensorFunction): Task => {
-    return (inputs) => runner.call(definition, inputs);
+  const alone: Evaluate = (definition, inputs) => runner.call(definition, inputs);
+  const together: Evaluate = (definition, inputs) => runner.join(definition, inputs);
+  // What a result that was thought over depends on.
+  const origins = new WeakMap<Promise<Tensors>, Promise<Tensors>>();
+  const attempted = ({ whole, searched }: Attempt, evaluate: Evaluate): Task => {
+    if (searched === undefined) return (inputs) => evaluate(whole, inputs);
+    return (inputs) => {
+      const attempt = evaluate(whole, inputs);
+      const result = attempt.then((taken) => withinDomain(taken, () => alone(searched, inputs)));
+      origins.set(result, attempt);
+      return result;
+    };
   };
+  const { elastic } = rules;
   const tasks: Record<string, Task> = {
-    workerStep: attempted(rules.workerStep, run),
-    consensusMove: attempted(rules.consensusMove, run),
-    ...(rules.elastic === undefined ? {} : { elastic: run(rules.elastic) }),
+    workerStep: attempted(rules.workerStep, together),
+    consensusMove: attempted(rules.consensusMove, alone),
+    ...(elastic === undefined ? {} : { elastic: (inputs) => alone(elastic, inputs) }),
     ...measureTasks(context),
     ...stationarityTasks({ ...context, coupling: rules.coupling }),
   };
   return {
-    wait: (result) => runner.wait(result),
+    wait: (result) => runner.wait(result, origins.get(result)),
     knownFinite: (result) => runner.knownFinite(result),
     run: ({ task, inputs }) => {
       const bound = tasks[task];
@@ -62,18 +74,12 @@ export function bindTasks(context: TaskContext): Engine {
   };
 }
 
-/** Takes a step whole, and again with a search where that would leave the domain of the potential. */
-function attempted({ whole, searched }: Attempt, run: (definition: TensorFunction) => Task): Task {
-  const first = run(whole);
-  if (searched === undefined) return first;
-  const second = run(searched);
-  return async (inputs) => {
-    const result = await first(inputs);
-    if (result['leaves']![0] === 0) return result;
-    const kept = await second(inputs);
-    if (kept['outside']![0]! > 0) throw new Error('an iterate left the domain of the potential');
-    return kept;
-  };
+/** A step as it was taken whole or, where that would leave the domain of the potential, again with a search. */
+async function withinDomain(taken: Tensors, search: () => Promise<Tensors>): Promise<Tensors> {
+  if (taken['leaves']![0] === 0) return taken;
+  const kept = await search();
+  if (kept['outside']![0]! > 0) throw new Error('an iterate left the domain of the potential');
+  return kept;
 }
 
 /** Tasks of the monitor; each takes `u` `[P]` and `z`, a list of M vectors. */

@@ -51,7 +51,8 @@ async function tryStep(engine: Engine, { settings, assignment, start }: LoadedPr
     inputs: { table: 'train/inputs', indices },
     targets: { table: 'train/targets', indices },
   };
-  await engine.run({ task: 'workerStep', inputs });
+  const result = engine.run({ task: 'workerStep', inputs });
+  await (engine.wait?.(result) ?? result);
 }
 
 /** A model that the engine cannot compute, as a condition with its key; any other error as it is. */

@@ -6,6 +6,7 @@ import { describe, expect, it, type TestContext } from 'vitest';
 import { findEngines, openRunner, type EngineRow } from '../../src/compute/engines.js';
 import { Session } from '../../src/compute/session.js';
 import type { TensorFunction } from '../../src/compute/tensorFunction.js';
+import { sizeOf } from '../../src/compute/table.js';
 import { trace } from '../../src/compute/trace.js';
 import { cases } from './cases.js';
 import type { Case } from './cases/case.js';
@@ -19,13 +20,45 @@ type Engine = Pick<EngineRow, 'runner' | 'device'>;
 type Results = Record<string, Float32Array>;
 
 /** Evaluates on an engine. Compiled functions run in a session on this thread: the pool has tests of its own. */
-async function evaluate({ runner, device }: Engine, definition: TensorFunction, row: Case): Promise<Results> {
+async function evaluate(engine: Engine, definition: TensorFunction, row: Case): Promise<Results> {
+  const { runner, device } = engine;
   if (runner === 'eager') return (await openRunner({ runner, device, threads: 1 }, {})).call(definition, feedsOf(row));
-  const session = await Session.open(trace(definition, shapesOf(row)), device);
-  for (const [name, values] of Object.entries(feedsOf(row))) session.inputs[name]!.set(values as Float32Array);
-  await session.run();
-  return Object.fromEntries(Object.entries(session.outputs).map(([name, values]) => [name, values.slice()]));
+  return (await evaluateReplicas(engine, definition, [row], []))[0]!;
 }
+
+/** Evaluates the inputs of all `rows` in one call. Of the inputs `shared` those of the first count for all. */
+async function evaluateReplicas(
+  { device }: Engine,
+  definition: TensorFunction,
+  rows: readonly Case[],
+  shared: readonly string[],
+): Promise<Results[]> {
+  const replication = { replicas: rows.length, shared: new Set(shared) };
+  const session = await Session.open(trace(definition, shapesOf(rows[0]!), replication), device);
+  const evaluations = await session.evaluate(rows.map(feedsOf), {});
+  return evaluations.map(({ outputs }) => outputs);
+}
+
+/** The case, and the same with its inputs, but for those that are `shared`, turned by one and by two places. */
+const turned = (row: Case, shared: readonly string[]): Case[] =>
+  [0, 1, 2].map((places) => ({
+    ...row,
+    inputs: Object.fromEntries(
+      Object.entries(row.inputs).map(([name, input]) => {
+        const { values, shape, dtype } = input;
+        // Whole numbers may be places in other tensors: rows of them stay what they are.
+        const step = dtype === 'int32' ? sizeOf(shape.slice(1)) : 1;
+        const at = values.length === 0 || shared.includes(name) ? 0 : (places * step) % values.length;
+        return [name, { ...input, values: [...values.slice(at), ...values.slice(0, at)] }];
+      }),
+    ),
+  }));
+
+/** Which inputs replicas may share: none, or any one of several. */
+const sharings = ({ inputs }: Case): string[][] => {
+  const names = Object.keys(inputs);
+  return [[], ...(names.length < 2 ? [] : names.map((name) => [name]))];
+};
 
 const reference: Engine = { runner: 'eager', device: 'cpu' };
 const answers = new Map<string, Promise<Results>>();
@@ -86,3 +119,28 @@ describe.each(others)('$runner $device', (engine) => {
     });
   }
 });
+
+describe.each(others.filter(({ runner }) => runner === 'onnx'))(
+  '$runner $device, several replicas at once',
+  (engine) => {
+    const rows = cases.filter(({ only }) => only === undefined || only === engine.device);
+    const both = rows.flatMap((row) => [
+      { name: `the values of ${row.name}`, row, functionOf: valuesOf },
+      ...(row.gradients === undefined ? [{ name: `the gradients of ${row.name}`, row, functionOf: gradientsOf }] : []),
+    ]);
+
+    for (const { name, row, functionOf } of both) {
+      it(`agrees on ${name}`, async (context) => {
+        await whereSupported(engine, context, async () => {
+          for (const shared of sharings(row)) {
+            const replicas = turned(row, shared);
+            const together = await evaluateReplicas(engine, functionOf(row), replicas, shared);
+            for (const [index, replica] of replicas.entries()) {
+              expectAgreement(together[index]!, await evaluate(engine, functionOf(replica), replica));
+            }
+          }
+        });
+      });
+    }
+  },
+);

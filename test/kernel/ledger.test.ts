@@ -168,7 +168,7 @@ describe('the monitor', () => {
     await expect(play([forger])).rejects.toThrow('forger may not record');
   });
 
-  it('is told of every observation in order, with its sender, and of the end', async () => {
+  it('is told of every observation in order, at its time, and of the end', async () => {
     const seen: unknown[] = [];
     const monitor = scripted('monitor', {
       answer: ({ kind, facts, tensors }, timeNs) => {
@@ -187,10 +187,10 @@ describe('the monitor', () => {
     });
     await play([actor], { monitor, limits: { counts: { x: 1 } } });
     expect(seen).toEqual([
-      { kind: 'shown', facts: { number: 1, from: 'actor' }, z, timeNs: 0 },
-      { kind: 'shown', facts: { number: 2, from: 'actor' }, z, timeNs: ms },
-      { kind: 'shown', facts: { number: 3, from: 'actor' }, z, timeNs: ms },
-      { kind: 'end', facts: { reason: 'x', from: 'kernel' }, z: undefined, timeNs: ms },
+      { kind: 'shown', facts: { number: 1 }, z, timeNs: 0 },
+      { kind: 'shown', facts: { number: 2 }, z, timeNs: ms },
+      { kind: 'shown', facts: { number: 3 }, z, timeNs: ms },
+      { kind: 'end', facts: { reason: 'x' }, z: undefined, timeNs: ms },
     ]);
   });
 });

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Streams, type Stream } from '../../src/kernel/streams.js';
 import { always } from '../../src/network/course.js';
 import { drawFortune, linkTransferNs, type Fortune, type LinkOptions } from '../../src/network/link.js';
+import { network } from '../../src/network/network.js';
 
 const drawNs = (stream: Stream): number => Math.floor(stream.double() * 1e9);
 
@@ -14,13 +15,13 @@ const plain: LinkOptions = {
   duplication: 0,
 };
 
-const message = { from: 'worker-0', to: 'consensus', kind: 'deliver' };
 const streamOf = (purpose: string): Stream => new Streams(1).stream('worker-0', purpose);
 
 /** What becomes of `count` messages, one after the other. */
 function fortunes(options: Partial<LinkOptions>, count: number, timeNs = 0): Fortune[] {
   const streams = new Streams(1);
-  return Array.from({ length: count }, () => drawFortune({ ...plain, ...options }, { ...message, timeNs, streams }));
+  const ofCopies = (purpose: string): Stream => streams.stream('worker-0', `${purpose}/consensus/deliver`);
+  return Array.from({ length: count }, () => drawFortune({ ...plain, ...options }, ofCopies, timeNs));
 }
 
 const latencies = (drawn: readonly Fortune[]): number[] => drawn.map(({ latencyNs }) => latencyNs);
@@ -57,6 +58,16 @@ describe('the time on a link', () => {
   });
 });
 
+/** How long messages without bytes take that are sent over a network, one after the other. */
+function delaysOf(messages: readonly { from: string; to: string; kind: string }[]): number[] {
+  const links = network({ link: () => plain, streams: new Streams(1) });
+  return messages.map(({ from, to, kind }) => {
+    const [passage] = links.send({ from, to, message: { kind, facts: {} }, bytes: 0, sentNs: 0, event: 0 });
+    if (passage?.passage !== 'arrive') throw new Error(`${kind} from ${from} to ${to} did not arrive`);
+    return passage.delayNs;
+  });
+}
+
 describe('the streams of links', () => {
   it('are those of the sender, one for each receiver, so that much traffic on a link leaves others untouched', () => {
     const links = [
@@ -69,21 +80,17 @@ describe('the streams of links', () => {
       const stream = new Streams(1).stream(from, `latency/${to}/deliver`);
       return [drawNs(stream), drawNs(stream)];
     });
-    const streams = new Streams(1);
     const busy = [0, 0, 1, 2, 0, 3, 3, 0, 2, 1];
-    const found: number[][] = links.map(() => []);
-    for (const link of busy) {
-      found[link]!.push(drawFortune(plain, { ...links[link]!, kind: 'deliver', timeNs: 0, streams }).latencyNs);
-    }
-    expect(found.map((delays) => delays.slice(0, 2))).toEqual(expected);
+    const delays = delaysOf(busy.map((link) => ({ ...links[link]!, kind: 'deliver' })));
+    const found = links.map((_, link) => delays.filter((__, index) => busy[index] === link));
+    expect(found.map((ofLink) => ofLink.slice(0, 2))).toEqual(expected);
     expect(new Set(found.flat()).size).toBe(busy.length);
   });
 
   it('are apart for each kind of message, so that telling progress leaves the latencies of copies as they were', () => {
     const ofCopies = (kinds: readonly string[]): number[] => {
-      const streams = new Streams(1);
-      const all = kinds.map((kind) => ({ kind, ...drawFortune(plain, { ...message, kind, timeNs: 0, streams }) }));
-      return all.filter(({ kind }) => kind === 'deliver').map(({ latencyNs }) => latencyNs);
+      const delays = delaysOf(kinds.map((kind) => ({ from: 'worker-0', to: 'consensus', kind })));
+      return delays.filter((_, index) => kinds[index] === 'deliver');
     };
     expect(ofCopies(['progress', 'deliver', 'progress', 'deliver'])).toEqual(ofCopies(['deliver', 'deliver']));
   });

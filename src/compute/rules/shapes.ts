@@ -33,7 +33,7 @@ const reshape: Rule = ({ graph, inputs, attributes }) => {
 };
 
 /** `x` with a new axis of extent 1 at `at`. It is the first physical one: nothing moves. */
-function withAxis(graph: OnnxGraph, x: TraceSymbol, at: number): TraceSymbol {
+export function withAxis(graph: OnnxGraph, x: TraceSymbol, at: number): TraceSymbol {
   const shape = [...x.shape.slice(0, at), 1, ...x.shape.slice(at)];
   if (x.constant !== undefined) return reshaped(graph, x, shape);
   const order = [at, ...x.order.map((old) => (old >= at ? old + 1 : old))];
@@ -70,7 +70,7 @@ function concat(graph: OnnxGraph, parts: readonly TraceSymbol[], axis: number): 
   return symbolOf(graph, value, shape, order);
 }
 
-const pack: Rule = ({ graph, list, attributes }) => {
+export const pack: Rule = ({ graph, list, attributes }) => {
   const axis = util.parseAxisParam(attributes['axis'] as number, [...list[0]!.shape, 1])[0]!;
   const rows = list.map((part) => withAxis(graph, part, axis));
   return concat(graph, rows, axis);
@@ -87,6 +87,15 @@ const tile: SingleRule = ({ graph, inputs, attributes }) => {
   const value = graph.node('Tile', [valueOf(graph, x), integers(graph, counts)], physicalDims(shape, x.order));
   return symbolOf(graph, value, shape, x.order);
 };
+
+/** `copies` of `x` one after the other along a new first axis. */
+export const expanded = (graph: OnnxGraph, x: TraceSymbol, copies: number): TraceSymbol =>
+  tile({
+    graph,
+    list: [],
+    inputs: { x: withAxis(graph, x, 0) },
+    attributes: { reps: [copies, ...x.shape.map(() => 1)] },
+  });
 
 type Paddings = readonly (readonly [number, number])[];
 

@@ -90,7 +90,7 @@ const splitV: Rule = ({ graph, inputs, attributes }) => {
   });
 };
 
-const unpack: Rule = ({ graph, inputs, attributes }) => {
+export const unpack: Rule = ({ graph, inputs, attributes }) => {
   const x = inputs['value']!;
   const axis = util.parseAxisParam(attributes['axis'] as number, [...x.shape])[0]!;
   const shape = x.shape.filter((_, at) => at !== axis);
