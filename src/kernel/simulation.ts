@@ -205,7 +205,11 @@ class Run {
     let failure: Stopped | undefined;
     try {
       await this.begin();
-      while (this.stopReason === undefined) await this.step();
+      while (this.stopReason === undefined) {
+        const event = this.next();
+        if (event !== undefined) await this.happen(event);
+        this.simulation.network.check(true);
+      }
       await this.finish();
     } catch (error) {
       if (!(error instanceof Stopped)) throw error;
@@ -232,12 +236,12 @@ class Run {
     if (this.simulation.limits.events === 0) this.stopReason ??= 'events';
   }
 
-  /** The earliest entry: an event goes to its actor, whose effects are carried out. */
-  private async step(): Promise<void> {
+  /** Takes the earliest entry from the agenda: the next event, if it is one. */
+  private next(): ActorEntry | undefined {
     const { limits, signal, network } = this.simulation;
     if (signal?.aborted === true) {
       this.stopReason = 'interrupted';
-      return;
+      return undefined;
     }
     const entry = this.agenda.peek();
     if (entry === undefined) {
@@ -248,17 +252,19 @@ class Run {
     if (limits.timeNs !== undefined && entry.timeNs > limits.timeNs) {
       this.timeNs = limits.timeNs;
       this.stopReason = 'virtualTime';
-      return;
+      return undefined;
     }
     this.agenda.pop();
     if (entry.timeNs < this.timeNs) throw new Error(`time went back from ${this.timeNs} to ${entry.timeNs} ns`);
     this.timeNs = entry.timeNs;
-    if ('wakeUp' in entry) this.pass(entry.wakeUp(this.timeNs));
-    else if (this.fates.size === 0 || this.isFor(entry)) await this.happen(entry);
-    network.check(true);
+    if ('wakeUp' in entry) {
+      this.pass(entry.wakeUp(this.timeNs));
+      return undefined;
+    }
+    return this.fates.size === 0 || this.isFor(entry) ? entry : undefined;
   }
 
-  /** An event. */
+  /** An event goes to its actor, whose effects are carried out. */
   private async happen(entry: ActorEntry): Promise<void> {
     const { limits, actors, network } = this.simulation;
     const { name } = actors[entry.to]!;

@@ -60,16 +60,16 @@ export class Stage {
   }
 
   /** Delivers one message; resolves with the effects once the handler has returned. */
-  async deliver(name: string, message: Message, context: Context): Promise<readonly Effect[]> {
-    return (await this.deliverAll(name, [{ message, context }]))[0]!;
+  deliver(name: string, message: Message, context: Context): Promise<readonly Effect[]> {
+    return new Promise((resolve, reject) => {
+      this.dispatch(name, { letters: [{ message, context }], resolve: ([effects]) => resolve(effects!), reject });
+    });
   }
 
   /** Delivers messages one after the other; resolves with the effects of each once the last handler has returned. */
   deliverAll(name: string, letters: readonly Letter[]): Promise<readonly (readonly Effect[])[]> {
-    const actor = this.actors.get(name);
-    if (actor === undefined) return Promise.reject(new Error(`no actor is named ${name}`));
     return new Promise((resolve, reject) => {
-      dispatch(actor.ref, { letters, resolve, reject });
+      this.dispatch(name, { letters, resolve, reject });
     });
   }
 
@@ -88,6 +88,12 @@ export class Stage {
 
   close(): void {
     stop(this.system);
+  }
+
+  private dispatch(name: string, delivery: Delivery): void {
+    const actor = this.actors.get(name);
+    if (actor === undefined) throw new Error(`no actor is named ${name}`);
+    dispatch(actor.ref, delivery);
   }
 }
 

@@ -67,6 +67,7 @@ const isFewRows = (graph: OnnxGraph, value: Value): boolean =>
 /** The sum of a matrix's rows, as a product with ones: ONNX Runtime's ReduceSum takes five times as long for long rows. */
 function sumOfRows(graph: OnnxGraph, matrix: Value, dims: readonly number[]): Value {
   const [rows, columns] = graph.dims(matrix) as [number, number];
+  if (rows === 1) return graph.reshape(matrix, dims);
   const ones = graph.constant('float32', [1, rows], new Array<number>(rows).fill(1));
   return graph.reshape(graph.node('MatMul', [ones, matrix], [1, columns]), dims);
 }
