@@ -5,7 +5,7 @@
  */
 import type { Behaviour, Effect, Facts, Message, Tensors, Transition } from '../src/kernel/effects.js';
 import { workerName } from './names.js';
-import { listOf, valueAt, valuesOf, withValue, type PersistentList } from './persistentList.js';
+import { appended, listOf, valueAt, valuesOf, withValue, type PersistentList } from './persistentList.js';
 
 export interface ConsensusOptions {
   /** M */
@@ -39,17 +39,24 @@ interface Arrival {
   readonly version: number;
 }
 
+interface Delivered {
+  /** A copy, or an update. */
+  readonly copy: Float32Array;
+  /** The step after which it was sent, -1 before the first. */
+  readonly step: number;
+  /** The version of u when it arrived, -1 before the first. */
+  readonly at: number;
+}
+
 export interface ConsensusState {
   readonly u: Float32Array;
   /** The velocity of u, where it has one. */
   readonly v: Float32Array | undefined;
   readonly version: number;
-  /** The newest delivered copy, or update, of every worker. */
-  readonly copies: PersistentList<Float32Array>;
-  /** The step after which it was sent, -1 before the first. */
-  readonly delivered: PersistentList<number>;
+  /** What every worker has delivered last. */
+  readonly delivered: PersistentList<Delivered>;
   /** Arrivals since the last move, in order; only the newest one of a worker that has been restarted. */
-  readonly arrived: readonly Arrival[];
+  readonly arrived: PersistentList<Arrival>;
   readonly progress: Progress;
 }
 
@@ -62,6 +69,8 @@ interface Progress {
   readonly last: number;
 }
 
+const none: PersistentList<Arrival> = listOf<Arrival>([]);
+
 export function consensus(options: ConsensusOptions): Behaviour<ConsensusState> {
   const { workers, start, momentum, quorum } = options;
   return {
@@ -70,9 +79,8 @@ export function consensus(options: ConsensusOptions): Behaviour<ConsensusState> 
         u: start,
         v: momentum ? new Float32Array(start.length) : undefined,
         version: 0,
-        copies: listOf(Array.from({ length: workers }, () => start)),
-        delivered: listOf(Array.from({ length: workers }, () => -1)),
-        arrived: [],
+        delivered: listOf(Array.from({ length: workers }, () => ({ copy: start, step: -1, at: -1 }))),
+        arrived: none,
         progress: progressOf(listOf(Array.from({ length: workers }, () => 0))),
       },
       effects: [],
@@ -106,19 +114,24 @@ function deliver(
   { facts, tensors }: Message,
 ): Transition<ConsensusState> {
   const { worker, step, version } = facts as Facts & Arrival;
-  const others = before.arrived.filter((arrival) => arrival.worker !== worker);
-  if (step <= valueAt(before.delivered, worker)) {
-    // It was sent again, and is known: the next move answers it, or the last one has, but its reply was lost.
-    return others.length < before.arrived.length ? { state: before, effects: [] } : answer(options, before, facts);
-  }
-  const copies = withValue(before.copies, worker, tensors!['z']!);
-  const delivered = withValue(before.delivered, worker, step);
-  const arrived = [...others, { worker, step, version }];
   const { u, v, version: present, progress } = before;
-  const held = { u, v, version: present, copies, delivered, arrived, progress };
+  const last = valueAt(before.delivered, worker);
+  const hasArrived = last.at === present;
+  if (step <= last.step) {
+    // It was sent again, and is known: the next move answers it, or the last one has, but its reply was lost.
+    return hasArrived ? { state: before, effects: [] } : answer(options, before, facts);
+  }
+  const delivered = withValue(before.delivered, worker, { copy: tensors!['z']!, step, at: present });
+  const others = hasArrived ? without(before.arrived, worker) : before.arrived;
+  const arrived = appended(others, { worker, step, version });
+  const held = { u, v, version: present, delivered, arrived, progress };
   const { state, effects } = tellSlowest(options, held, facts);
   if (arrived.length >= options.quorum) return { state, effects: [...effects, startMove(options, state)] };
   return { state, effects: before.arrived.length === 0 ? [...effects, ...deadline(options, state)] : effects };
+}
+
+function without(arrived: PersistentList<Arrival>, worker: number): PersistentList<Arrival> {
+  return listOf(valuesOf(arrived).filter((arrival) => arrival.worker !== worker));
 }
 
 /** The end of waiting for more arrivals. */
@@ -133,7 +146,7 @@ function isDue({ version, arrived }: ConsensusState, facts: Facts): boolean {
 
 /** It is up again, as it was: those from which nothing is there send once more what is unanswered. */
 function restart(options: ConsensusOptions, state: ConsensusState): Transition<ConsensusState> {
-  const heard = new Set(state.arrived.map(({ worker }) => worker));
+  const heard = new Set(valuesOf(state.arrived).map(({ worker }) => worker));
   const workers = Array.from({ length: options.workers }, (_, worker) => worker).filter((worker) => !heard.has(worker));
   const tell = workers.map((worker) => toWorker(worker, { kind: 'restarted', facts: { worker } }));
   return { state, effects: [...tell, ...(heard.size > 0 ? deadline(options, state) : [])] };
@@ -141,13 +154,17 @@ function restart(options: ConsensusOptions, state: ConsensusState): Transition<C
 
 function startMove(options: ConsensusOptions, state: ConsensusState): Effect {
   const { combine, weights } = options;
-  const { u, v, version, copies, arrived } = state;
+  const { u, v, version, delivered } = state;
   const next = version + 1;
+  const arrived = valuesOf(state.arrived);
   // Sums over workers run in worker order, whatever order the copies came in.
   const members = combine === 'latest' ? undefined : inWorkerOrder(arrived).map(({ worker }) => worker);
   const inputs = {
     u,
-    z: members === undefined ? valuesOf(copies) : members.map((worker) => valueAt(copies, worker)),
+    z:
+      members === undefined
+        ? valuesOf(delivered).map(({ copy }) => copy)
+        : members.map((worker) => valueAt(delivered, worker).copy),
     weights: Float32Array.from(members === undefined ? weights : members.map((worker) => weights[worker]!)),
     tau: Float32Array.of(stepSizeOf(options, state)),
     ...(v === undefined ? {} : { v }),
@@ -165,7 +182,8 @@ function startMove(options: ConsensusOptions, state: ConsensusState): Effect {
 function stepSizeOf({ stepSize, damping }: ConsensusOptions, { version, arrived }: ConsensusState): number {
   const tau = stepSize(version + 1);
   if (damping === 0) return tau;
-  const staleness = arrived.reduce((sum, arrival) => sum + version - arrival.version, 0) / arrived.length;
+  const sum = valuesOf(arrived).reduce((total, arrival) => total + version - arrival.version, 0);
+  const staleness = sum / arrived.length;
   return tau * Math.exp(-damping * Math.log1p(staleness));
 }
 
@@ -177,15 +195,15 @@ function move(
 ): Transition<ConsensusState> {
   const version = facts['version'] as number;
   const { u, v = before.v, handed = u, truncations } = tensors as Partial<Tensors> & { u: Float32Array };
-  const { copies, delivered, progress } = before;
-  const arrived = inWorkerOrder(before.arrived);
+  const { delivered, progress } = before;
+  const arrived = inWorkerOrder(valuesOf(before.arrived));
   const handedOut = handsOut === 'unmoved' ? { version: before.version, u: before.u } : { version, u: handed };
   const replies = arrived.map((arrival) => reply(arrival, handedOut));
   const staleness = arrived.map((arrival) => [arrival.worker, before.version - arrival.version]);
   const shown = { u, ...(truncations === undefined ? {} : { truncations }) };
   const observation = { kind: 'move', facts: { version, staleness }, tensors: shown };
   return {
-    state: { u, v, version, copies, delivered, arrived: [], progress },
+    state: { u, v, version, delivered, arrived: none, progress },
     effects: [...(handsOut === 'nothing' ? [] : replies), { effect: 'observe', observation }],
   };
 }

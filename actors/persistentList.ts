@@ -1,6 +1,6 @@
 /**
- * A list of fixed length that never changes. Giving it another value makes another list, which shares all but a path of
- * its tree with the first: states of many workers follow each other without being copied. It is plain data.
+ * A list that never changes. Giving it another value, or one more, makes another list, which shares all but a path of its
+ * tree with the first: states of many workers follow each other without being copied. It is plain data.
  */
 
 /** Values of a node, or nodes below it. */
@@ -46,6 +46,17 @@ export function withValue<Value>(list: PersistentList<Value>, index: number, val
   return { length, span, root: replaced(root, { index, span, value }) };
 }
 
+/** The list with `value` at its end. */
+export function appended<Value>({ length, span, root }: PersistentList<Value>, value: Value): PersistentList<Value> {
+  if (length < span * width) return { length: length + 1, span, root: extended(root, { index: length, span, value }) };
+  const grown = span * width;
+  return {
+    length: length + 1,
+    span: grown,
+    root: extended([root] as Node<Value>, { index: length, span: grown, value }),
+  };
+}
+
 /** All values in order. */
 export function valuesOf<Value>({ root, span }: PersistentList<Value>): Value[] {
   let level: Node<Value> = root;
@@ -64,6 +75,15 @@ function replaced<Value>(node: Node<Value>, { index, span, value }: Replacement<
   const place = Math.floor(index / span);
   const nodes = node as readonly Node<Value>[];
   return nodes.with(place, replaced(nodes[place]!, { index: index % span, span: span / width, value }));
+}
+
+/** The node with a value at `index`, the first place that is free below it. */
+function extended<Value>(node: Node<Value>, { index, span, value }: Replacement<Value>): Node<Value> {
+  if (span === 1) return [...(node as readonly Value[]), value];
+  const place = Math.floor(index / span);
+  const nodes = node as readonly Node<Value>[];
+  const below = extended(nodes[place] ?? [], { index: index % span, span: span / width, value });
+  return place < nodes.length ? nodes.with(place, below) : [...nodes, below];
 }
 
 function checkIndex(index: number, length: number): void {

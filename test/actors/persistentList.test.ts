@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { listOf, valueAt, valuesOf, withValue } from '../../actors/persistentList.js';
+import { appended, listOf, valueAt, valuesOf, withValue } from '../../actors/persistentList.js';
 
 /** A list of so many values that it has up to three levels, and replacements in it. */
 const histories = fc.integer({ min: 1, max: 2100 }).chain((length) =>
@@ -30,6 +30,27 @@ describe('a persistent list', () => {
     const list = listOf(Array.from({ length }, (_, index) => 3 * index));
     expect(Array.from({ length }, (_, index) => valueAt(list, index))).toEqual(valuesOf(list));
     expect(valuesOf(list)).toEqual(Array.from({ length }, (_, index) => 3 * index));
+  });
+
+  it.each([0, 1, 31, 32, 1024, 1055])(
+    'of %i values grows at its end, while the shorter ones stay as they were',
+    (length) => {
+      const array = Array.from({ length }, (_, index) => index);
+      const lists = [listOf(array)];
+      for (let value = length; value < length + 70; value += 1) lists.push(appended(lists.at(-1)!, value));
+      lists.forEach((list, more) => {
+        const values = Array.from({ length: length + more }, (_, index) => index);
+        expect(list.length).toBe(values.length);
+        expect(valuesOf(list)).toEqual(values);
+        expect(values.map((index) => valueAt(list, index))).toEqual(values);
+      });
+    },
+  );
+
+  it('that has grown value by value takes other values', () => {
+    const grown = Array.from({ length: 1100 }, (_, index) => index).reduce(appended<number>, listOf<number>([]));
+    expect(valueAt(withValue(grown, 1030, -1), 1030)).toBe(-1);
+    expect(valuesOf(grown)).toEqual(Array.from({ length: 1100 }, (_, index) => index));
   });
 
   it('holds arrays as they are', () => {
