@@ -129,7 +129,7 @@ export async function findEngines(): Promise<EngineReport[]> {
 }
 
 /**
- * Opens the runner for `engine.runner` and `engine.device` over resident tables, for steps of so many workers.
+ * Opens the runner for `engine.runner` and `engine.device` over resident tables.
  * Throws BadInput where this machine does not have it.
  */
 export async function openRunner(
@@ -140,7 +140,6 @@ export async function openRunner(
     readonly batch?: number | 'auto';
   },
   tables: Tables,
-  workers = 1,
 ): Promise<Runner> {
   const row = engines.find(({ runner, device }) => runner === options.runner && device === options.device);
   if (row === undefined) {
@@ -171,8 +170,7 @@ export async function openRunner(
     node: process.version,
   };
   const threads = options.threads === 'auto' ? availableParallelism() : options.threads;
-  if (row.runner === 'onnx')
-    return new OnnxRunner(fingerprint, { device: row.device, threads, batch, workers }, tables);
+  if (row.runner === 'onnx') return new OnnxRunner(fingerprint, { device: row.device, threads, batch }, tables);
   return new EagerRunner(fingerprint, row.device, tables);
 }
 

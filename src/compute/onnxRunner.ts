@@ -11,13 +11,11 @@ import type { Program } from './trace.js';
 // A trip to another thread costs about 60 us: work of fewer scalar operations is done here at once.
 const inlineOperationsMax = 1_000_000;
 
-// How many calls are evaluated together at most, and how many elements their largest tensors have together: these stay
-// in a cache of 2 MB.
-const togetherMax = 64;
-const togetherElementsMax = 512 * 1024;
-
-// Calls that are worth a thread are evaluated together in so many parts or more, so that several threads have work.
-const partsMin = 4;
+// How many calls are evaluated together at most, and how many elements their largest tensors have then. On a processor
+// that is worth it for small work, where a call costs more than its arithmetic: a step of LeNet-5, or of an MLP with 100
+// hidden units, takes as long in company as alone.
+const togetherMax = { calls: 64, elements: 512 * 1024 };
+const togetherOnDeviceMax = { calls: 256, elements: 64 * 1024 * 1024 };
 
 type Result = Record<string, Float32Array>;
 
@@ -72,12 +70,11 @@ export class OnnxRunner implements Runner {
 
   /** How many calls are evaluated at once at most. It must not depend on the number of threads. */
   private mostTogether({ largest, operations }: Program): number {
-    const { device, workers, batch } = this.options;
+    const { device, batch } = this.options;
     if (batch !== 'auto') return batch;
-    if (device !== 'cpu') return workers;
-    const cached = Math.floor(togetherElementsMax / largest);
-    const shared = operations < inlineOperationsMax ? togetherMax : Math.floor(workers / partsMin);
-    return Math.max(1, Math.min(togetherMax, cached, shared));
+    if (device === 'cpu' && operations >= inlineOperationsMax) return 1;
+    const { calls, elements } = device === 'cpu' ? togetherMax : togetherOnDeviceMax;
+    return Math.max(1, Math.min(calls, Math.floor(elements / largest)));
   }
 
   private evaluate(program: Program, calls: readonly Feeds[]): Promise<Evaluation[]> {

@@ -33,8 +33,6 @@ export interface RunnerOptions {
   readonly device: string;
   /** Threads that compute, this one among them, from 1. */
   readonly threads: number;
-  /** How many calls are evaluated together at most. */
+  /** How many calls are evaluated together at most; `auto` for what suits the device and the function. */
   readonly batch: number | 'auto';
-  /** How many calls of one kind may wait at a time. */
-  readonly workers: number;
 }

@@ -102,7 +102,9 @@ const engine = z.strictObject({
   batch: z
     .union([z.literal('auto'), z.int().min(1).max(4096)])
     .default('auto')
-    .describe('How many worker steps are evaluated together at most; auto: what suits the device and the model'),
+    .describe(
+      'How many worker steps are evaluated together at most; auto: as many as pay on the device, which is one for steps of more than a million operations on cpu',
+    ),
 });
 
 /** The keys of `data` that go with every dataset. */
