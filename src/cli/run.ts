@@ -90,6 +90,7 @@ function writeStart(directory: RunDirectory, { start }: Run, manifest: Manifest)
 }
 
 function closingManifest(opening: Manifest, result: RunResult, wallSeconds: number): Manifest {
-  const { status, reason, digests, virtualSeconds, counts } = result;
-  return { ...opening, status, reason, digests, virtualSeconds, wallSeconds, counts };
+  const { status, reason, digests, virtualSeconds, counts, onCpu } = result;
+  const left = opening.engine['device'] === 'cpu' ? {} : { onCpu };
+  return { ...opening, status, reason, digests, ...left, virtualSeconds, wallSeconds, counts };
 }

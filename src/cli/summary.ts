@@ -48,6 +48,9 @@ export function printSummary(summary: {
     print(`${number(moves)} moves of u, ${number(steps)} worker steps, ${number(messages)} messages`);
     print(`${significant(result.virtualSeconds)} s of virtual time in ${wallSeconds.toFixed(1)} s`);
     if (measures.size > 0) print(table(measures).toString());
+    for (const [name, operators] of Object.entries(result.onCpu)) {
+      print(`${name}: the device has no ${operators.join(', ')}, which the processor evaluated`);
+    }
   }
   print(`digests.events ${result.digests.events}`);
   print(`digests.state  ${result.digests.state}`);

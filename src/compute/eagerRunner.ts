@@ -32,6 +32,10 @@ export class EagerRunner implements Runner {
     return false;
   }
 
+  onCpu(): Promise<Record<string, never>> {
+    return Promise.resolve({});
+  }
+
   close(): Promise<void> {
     return Promise.resolve();
   }

@@ -58,6 +58,15 @@ export class OnnxRunner implements Runner {
     return helping === undefined ? result : helping.then(() => result);
   }
 
+  async onCpu(): Promise<Record<string, string[]>> {
+    const left: Record<string, string[]> = {};
+    for (const [{ name }, opening] of this.inline) {
+      const { onCpu } = await opening;
+      if (onCpu.length > 0) left[name] = [...new Set([...(left[name] ?? []), ...onCpu])].sort();
+    }
+    return left;
+  }
+
   async close(): Promise<void> {
     await this.pool?.close();
   }

@@ -25,6 +25,8 @@ export interface Runner {
   wait<Value>(result: Promise<Value>, joined?: Promise<unknown>): Promise<Value>;
   /** True for a result of `call` that is known to be finite, without looking at it. */
   knownFinite(result: Readonly<Record<string, Float32Array>>): boolean;
+  /** What was called so far and the device could not evaluate alone, with the operators that were left to the processor. */
+  onCpu(): Promise<Readonly<Record<string, readonly string[]>>>;
   close(): Promise<void>;
 }
 

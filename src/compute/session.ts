@@ -2,6 +2,7 @@ import ort from 'onnxruntime-node';
 import { allFinite } from '../finite.js';
 import { writeFeed, type Feeds, type Tables } from './feeds.js';
 import { packingOf } from './packing.js';
+import { isRefusedFallback, mayNotFallBack, operatorsOnCpu } from './placement.js';
 import { sizeOf } from './table.js';
 import type { Feed } from './tensorFunction.js';
 import type { Program } from './trace.js';
@@ -42,6 +43,8 @@ export class Session {
   private constructor(
     private readonly session: ort.InferenceSession,
     executable: Executable,
+    /** Operators that the device has not, and the processor evaluates. */
+    readonly onCpu: readonly string[],
   ) {
     const inputs = allocate('in', executable.inputs);
     const outputs = allocate('out', executable.outputs);
@@ -55,8 +58,16 @@ export class Session {
   }
 
   static async open(executable: Executable, device: string): Promise<Session> {
-    const session = await ort.InferenceSession.create(executable.bytes, { ...options, executionProviders: [device] });
-    return new Session(session, executable);
+    const onDevice = { ...options, executionProviders: [device] };
+    const open = (more: object): Promise<ort.InferenceSession> =>
+      ort.InferenceSession.create(executable.bytes, { ...onDevice, ...more });
+    if (device === 'cpu') return new Session(await open({}), executable, []);
+    try {
+      return new Session(await open({ extra: mayNotFallBack, logSeverityLevel: 4 }), executable, []);
+    } catch (error) {
+      if (!isRefusedFallback(error)) throw error;
+      return new Session(await open({}), executable, await operatorsOnCpu(executable.bytes, onDevice));
+    }
   }
 
   /** Evaluates `inputs` into `outputs`. */

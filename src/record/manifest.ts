@@ -27,6 +27,8 @@ export interface Manifest {
   readonly sets: Readonly<Record<string, { readonly count: number; readonly sha256: string }>>;
   readonly partition: unknown;
   readonly digests?: Digests;
+  /** By function, operators that the device has not, and the processor evaluated. */
+  readonly onCpu?: Readonly<Record<string, readonly string[]>>;
   readonly virtualSeconds?: number;
   readonly wallSeconds?: number;
   readonly counts?: {

@@ -34,6 +34,7 @@ export interface Assembly {
   /** u^0 = z_j^0, `[P]`. */
   readonly start: Float32Array;
   readonly fingerprint: Fingerprint;
+  readonly onCpu: Runner['onCpu'];
   readonly close: () => Promise<void>;
 }
 
@@ -64,6 +65,7 @@ export async function assemble(scenario: Scenario): Promise<Assembly> {
     rules,
     start,
     fingerprint: runner.fingerprint,
+    onCpu: () => runner.onCpu(),
     close: () => runner.close(),
   };
 }

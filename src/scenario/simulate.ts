@@ -54,6 +54,8 @@ export interface RunResult {
     readonly moves: number;
   };
   readonly digests: { readonly events: string; readonly state: string };
+  /** By function, operators that the device has not, and the processor evaluated. */
+  readonly onCpu: Readonly<Record<string, readonly string[]>>;
   /** u, z_j and v_j by the names of the contract; `bytes` is final.safetensors. */
   readonly final: { readonly tensors: NamedTensors; readonly bytes: Uint8Array };
 }
@@ -127,7 +129,7 @@ export async function prepare(scenario: Scenario): Promise<Run> {
           },
           ...(signal === undefined ? {} : { signal }),
         });
-        return describeResult(outcome, assembly);
+        return describeResult(outcome, assembly, await assembly.onCpu());
       } finally {
         await assembly.close();
         events$.complete();
@@ -194,7 +196,7 @@ function bytesOf({ buffer, byteOffset, byteLength }: Uint8Array | Int32Array | F
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-function describeResult(outcome: Outcome, { settings, layout }: Assembly): RunResult {
+function describeResult(outcome: Outcome, { settings, layout }: Assembly, onCpu: RunResult['onCpu']): RunResult {
   const { reason, failure, timeNs, eventsDigest, counts, states } = outcome;
   const tensors = nameTensors(stateOf(states, settings.workers), layout);
   const bytes = encodeSafetensors(tensors);
@@ -211,6 +213,7 @@ function describeResult(outcome: Outcome, { settings, layout }: Assembly): RunRe
       moves: counts.kinds['move'] ?? 0,
     },
     digests: { events: eventsDigest, state: digestOf(bytes) },
+    onCpu,
     final: { tensors, bytes },
   };
 }

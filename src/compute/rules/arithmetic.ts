@@ -39,10 +39,8 @@ function alike(a: TraceSymbol, b: TraceSymbol): boolean {
 
 const addN: Rule = ({ graph, list }) => {
   if (list.length === 1) return list[0]!;
-  return writeBroadcast(graph, list, (write, ...values) =>
-    // The Sum of ONNX Runtime takes real numbers only.
-    list[0]!.dtype === 'float32' ? write('Sum', ...values) : values.reduce((sum, value) => write('Add', sum, value)),
-  );
+  // The Sum of ONNX Runtime takes real numbers only, and is not there on webgpu.
+  return writeBroadcast(graph, list, (write, ...values) => values.reduce((sum, value) => write('Add', sum, value)));
 };
 
 /** The remainder with the sign of b, as in Python. */

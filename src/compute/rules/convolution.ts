@@ -102,7 +102,7 @@ function gatheredFilterGradient(
     const attributes = { pads: [0, 0, 0, 0], strides: [1, 1], dilations: grid.strides } as const;
     return convolve(graph, [exchanged(part), exchanged(gradients[place]!)], [channels, out, ...size], attributes);
   });
-  return graph.node('Sum', parts, dims);
+  return parts.reduce((sum, part) => graph.node('Add', [sum, part], dims));
 }
 
 /** The transpose of a convolution; rows and columns that it skipped get zero. */

@@ -1,0 +1,47 @@
+/** Which nodes of a graph ONNX Runtime leaves to the processor, because the device has no kernel for them. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import ort from 'onnxruntime-node';
+
+/** What ONNX Runtime says where nodes would be left to the processor and may not be. */
+export const mayNotFallBack = { session: { disable_cpu_ep_fallback: '1' } };
+export const isRefusedFallback = (error: unknown): boolean => String(error).includes('fallback to CPU EP');
+
+interface TraceEvent {
+  readonly args?: { readonly provider?: string; readonly op_name?: string };
+}
+
+/** The operators of the nodes that run on the processor in a session with `options`, each once, by name. */
+export async function operatorsOnCpu(
+  model: Uint8Array,
+  options: ort.InferenceSession.SessionOptions,
+): Promise<string[]> {
+  const directory = mkdtempSync(join(tmpdir(), 'straggler-'));
+  try {
+    // Only a profile of a run tells where each node was.
+    const profileFilePrefix = join(directory, 'profile');
+    const session = await ort.InferenceSession.create(model, { ...options, enableProfiling: true, profileFilePrefix });
+    await session.run(Object.fromEntries(session.inputMetadata.map((input) => [input.name, zeros(input)])));
+    session.endProfiling();
+    await session.release();
+    const events = readdirSync(directory).flatMap(
+      (file) => JSON.parse(readFileSync(join(directory, file), 'utf8')) as TraceEvent[],
+    );
+    const operators = events.flatMap(({ args }) =>
+      args?.provider === 'CPUExecutionProvider' && args.op_name !== undefined ? [args.op_name] : [],
+    );
+    return [...new Set(operators)].sort();
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+function zeros(input: ort.InferenceSession.ValueMetadata): ort.Tensor {
+  if (!input.isTensor) throw new Error(`the input ${input.name} is not a tensor`);
+  const dims = input.shape as number[];
+  const size = dims.reduce((product, extent) => product * extent, 1);
+  return input.type === 'int32'
+    ? new ort.Tensor('int32', new Int32Array(size), dims)
+    : new ort.Tensor('float32', new Float32Array(size), dims);
+}
