@@ -164,7 +164,7 @@ describe('tracing', () => {
     const row = modelCases[0]!;
     expect(operators(trace(valuesOf(row), shapesOf(row)))).toMatchInlineSnapshot(`
       {
-        "Add": 7,
+        "Add": 10,
         "Concat": 1,
         "Conv": 10,
         "ConvTranspose": 1,
@@ -189,7 +189,6 @@ describe('tracing', () => {
         "Slice": 10,
         "Split": 3,
         "Sub": 8,
-        "Sum": 1,
         "Transpose": 14,
         "Where": 11,
       }
