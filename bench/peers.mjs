@@ -3,7 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const script = fileURLToPath(new URL('peers/lenet5_torch.py', import.meta.url));
+const script = fileURLToPath(new URL('peers/torch_round.py', import.meta.url));
 
 // Old OpenBLAS settings of a machine would slow the peer down.
 const { OPENBLAS_CORETYPE, OPENBLAS_L2_SIZE, ...environment } = process.env;
@@ -13,15 +13,15 @@ const variants = [
   { group: 'PyTorch tuned by hand (channels last, workers on threads)', options: [] },
 ];
 
-/** PyTorch with one and two threads, where a python3 of this machine can import it. */
-export async function findPeers() {
+/** PyTorch with one and two threads, where a python3 of this machine can import it; `more` are options of the script. */
+export async function findPeers(more = []) {
   const python = ['python3', '/usr/bin/python3'].find(
     (name) => spawnSync(name, ['-c', 'import torch'], { env: environment }).status === 0,
   );
   if (python === undefined) return [];
   const peers = variants.flatMap(({ group, options }) =>
     [1, 2].map((threads) => {
-      const peer = spawn(python, [script, '--serve', '--threads', String(threads), ...options], {
+      const peer = spawn(python, [script, '--serve', '--threads', String(threads), ...options, ...more], {
         stdio: ['pipe', 'pipe', 'inherit'],
         env: environment,
       });

@@ -1,7 +1,9 @@
 """The PyTorch peer: one synchronous round of Algorithm 1 on LeNet-5 with four workers, as fast as PyTorch can.
 
-    python3 lenet5_torch.py --threads T --iterations N [--blocks B] [--warmup W] [--parallel workers] [--mnist DIR]
-    python3 lenet5_torch.py --threads T --serve [--warmup W] [--parallel workers] [--mnist DIR]
+    python3 torch_round.py --threads T --iterations N [--blocks B] [--warmup W] [--parallel workers] [--mnist DIR]
+    python3 torch_round.py --threads T --serve [--warmup W] [--parallel workers] [--mnist DIR]
+
+With `--workers M` there are as many, and with `--model mlp` they train an MLP 784-100-10.
 
 An iteration is one move of u and one step of each worker (DESIGN.md, section 7, with `quorum: all`):
 
@@ -33,6 +35,7 @@ nothing.
 """
 
 import argparse
+import functools
 import gc
 import json
 import math
@@ -42,15 +45,17 @@ import statistics
 import sys
 import time
 
-WORKERS, BATCH, CLASSES = 4, 20, 10
+BATCH, CLASSES = 20, 10
 LAMBDA, ETA, NU, KAPPA, SIGMA, TAU = 0.1, 1.0, 1e-4, 0.9, 0.005, 0.005
 COUPLING = 2 / (LAMBDA * ETA * ETA)  # (1/lambda) grad phihat(w) = COUPLING w
 
 # In PyTorch's order, [out, in, kh, kw] and [out, in], with the fan-in of each.
-PARAMETERS = [
-    ((20, 1, 5, 5), 25), ((20,), 25), ((50, 20, 5, 5), 500), ((50,), 500), ((CLASSES, 800), 800), ((CLASSES,), 800),
-]
-SIZES = [math.prod(shape) for shape, _ in PARAMETERS]
+PARAMETERS = {
+    "lenet5": [
+        ((20, 1, 5, 5), 25), ((20,), 25), ((50, 20, 5, 5), 500), ((50,), 500), ((CLASSES, 800), 800), ((CLASSES,), 800),
+    ],
+    "mlp": [((100, 784), 784), ((100,), 784), ((CLASSES, 100), 100), ((CLASSES,), 100)],
+}
 
 
 def main():
@@ -64,7 +69,7 @@ def main():
     try:
         import torch
     except ImportError as error:
-        print(f"lenet5_torch.py: PyTorch cannot be imported ({error}); Debian has it as python3-torch", file=sys.stderr)
+        print(f"torch_round.py: PyTorch cannot be imported ({error}); Debian has it as python3-torch", file=sys.stderr)
         sys.exit(3)
     torch.set_num_threads(operator_threads)
     torch.set_flush_denormal(True)
@@ -138,17 +143,20 @@ class Round:
 
         self.torch = torch
         self.images, self.labels = data
+        self.workers = options.workers
+        # With more workers the sum grows, and the move would overshoot.
+        self.tau = TAU * min(1, 4 / self.workers)
         torch.manual_seed(1)
-        self.u = torch.cat([(torch.rand(size) * 2 - 1) / math.sqrt(fan_in)
-                            for size, (_, fan_in) in zip(SIZES, PARAMETERS)])
-        self.z = self.u.repeat(WORKERS, 1)
+        self.u = torch.cat([(torch.rand(math.prod(shape)) * 2 - 1) / math.sqrt(fan_in)
+                            for shape, fan_in in PARAMETERS[options.model]])
+        self.z = self.u.repeat(self.workers, 1)
         self.v = torch.zeros_like(self.z)
         self.losses = []
 
         # Each share of the workers goes to one thread.
-        shares = min(options.threads, WORKERS) if options.parallel == "workers" else 1
-        bounds = [WORKERS * share // shares for share in range(shares + 1)]
-        streams = [numpy.random.default_rng(worker) for worker in range(WORKERS)]
+        shares = min(options.threads, self.workers) if options.parallel == "workers" else 1
+        bounds = [self.workers * share // shares for share in range(shares + 1)]
+        streams = [numpy.random.default_rng(worker) for worker in range(self.workers)]
         self.shares = [Share(self, slice(first, last), streams[first:last], options) for first, last in zip(bounds, bounds[1:])]
         self.pool = None
         if shares > 1:
@@ -165,7 +173,7 @@ class Round:
     def iterate(self):
         with self.torch.no_grad():
             # u - tau COUPLING sum_j (u - z_j)
-            self.u.mul_(1 - WORKERS * TAU * COUPLING).add_(self.z.sum(0), alpha=TAU * COUPLING)
+            self.u.mul_(1 - self.workers * self.tau * COUPLING).add_(self.z.sum(0), alpha=self.tau * COUPLING)
         pending = [self.pool.submit(share.step) for share in self.shares[1:]]
         self.shares[0].step()
         for future in pending:
@@ -181,8 +189,11 @@ class Share:
         self.z, self.v = round_.z[rows], round_.v[rows]
         # Of one's own: PyTorch counts changes in place per storage, and refuses those of another thread.
         self.y, self.gradient = round_.torch.empty_like(self.z), round_.torch.empty_like(self.z)
-        self.shape, self.block = STYLES[options.plain]
-        self.parameters = [leaves(y, gradient, self.shape) for y, gradient in zip(self.y, self.gradient)]
+        shape, block = STYLES[options.plain]
+        self.logits = functools.partial(MODELS[options.model], block)
+        self.parameters = [
+            leaves(y, gradient, shape, PARAMETERS[options.model]) for y, gradient in zip(self.y, self.gradient)
+        ]
 
     def step(self):
         torch, u = self.round.torch, self.round.u
@@ -191,7 +202,8 @@ class Share:
             torch.add(self.z, self.v, alpha=KAPPA, out=self.y)
             torch.mul(self.y, NU + COUPLING, out=self.gradient).sub_(u, alpha=COUPLING)
         for parameters, images, labels in zip(self.parameters, inputs, targets):
-            loss = batch_loss(torch.nn.functional, self.block, parameters, images, labels)
+            logits = self.logits(torch.nn.functional, parameters, images)
+            loss = torch.nn.functional.cross_entropy(logits, labels, reduction="sum")
             loss.backward()
             self.round.losses.append(loss.detach())
         with torch.no_grad():
@@ -215,10 +227,11 @@ def distinct(stream, count):
             return indices
 
 
-def leaves(row, gradient, shape_of):
+def leaves(row, gradient, shape_of, described):
     """The parameters of one worker as views of its row; backward adds to views of its gradient row."""
     parameters = []
-    for part, gradient_part, (shape, _) in zip(row.split(SIZES), gradient.split(SIZES), PARAMETERS):
+    sizes = [math.prod(shape) for shape, _ in described]
+    for part, gradient_part, (shape, _) in zip(row.split(sizes), gradient.split(sizes), described):
         parameter = shape_of(part, shape).detach().requires_grad_()
         parameter.grad = shape_of(gradient_part, shape)
         parameters.append(parameter)
@@ -250,12 +263,21 @@ def pool_then_rectify(functional, images, filters, bias):
 STYLES = {True: (in_order, rectify_then_pool), False: (channels_last, pool_then_rectify)}
 
 
-def batch_loss(functional, block, parameters, images, labels):
+def lenet5(block, functional, parameters, images):
     filters1, bias1, filters2, bias2, weight, bias = parameters
     values = block(functional, images, filters1, bias1)
     values = block(functional, values, filters2, bias2)
     values = values.permute(0, 2, 3, 1).flatten(1)  # channels-last: as they lie, no copy
-    return functional.cross_entropy(functional.linear(values, weight, bias), labels, reduction="sum")
+    return functional.linear(values, weight, bias)
+
+
+def mlp(_, functional, parameters, images):
+    weight1, bias1, weight2, bias2 = parameters
+    hidden = functional.relu(functional.linear(images.flatten(1), weight1, bias1))
+    return functional.linear(hidden, weight2, bias2)
+
+
+MODELS = {"lenet5": lenet5, "mlp": mlp}
 
 
 def read_mnist(torch, folder):
@@ -280,7 +302,7 @@ def default_mnist():
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(allow_abbrev=False, description="The PyTorch peer of the LeNet-5 benchmark.")
+    parser = argparse.ArgumentParser(allow_abbrev=False, description="The PyTorch peer of the benchmarks.")
     parser.error = fail
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--iterations", type=int, help="how many to time")
@@ -288,6 +310,8 @@ def parse_arguments():
     parser.add_argument("--blocks", type=int, default=10, help="how many blocks the timed iterations form (10)")
     parser.add_argument("--parallel", choices=["workers", "operators"], default="workers",
                         help="threads share out the workers, or PyTorch splits each operator")
+    parser.add_argument("--workers", type=int, default=4, help="how many workers there are (4)")
+    parser.add_argument("--model", choices=list(PARAMETERS), default="lenet5", help="what they train (lenet5)")
     parser.add_argument("--plain", action="store_true", help="PyTorch as one would first write it")
     parser.add_argument("--serve", action="store_true", help="read numbers of iterations from standard input")
     parser.add_argument("--mnist", help="a folder with the IDX files")
@@ -296,7 +320,7 @@ def parse_arguments():
         options.parallel = "operators"
     if options.serve == (options.iterations is not None):
         fail("give --iterations N or --serve, not both")
-    for name in ("threads", "blocks") + (() if options.serve else ("iterations",)):
+    for name in ("threads", "blocks", "workers") + (() if options.serve else ("iterations",)):
         if getattr(options, name) < 1:
             fail(f"--{name} must be at least 1")
     if options.warmup < 0:
@@ -305,7 +329,7 @@ def parse_arguments():
 
 
 def fail(message):
-    print(f"lenet5_torch.py: {message}", file=sys.stderr)
+    print(f"torch_round.py: {message}", file=sys.stderr)
     sys.exit(2)
 
 

@@ -1,0 +1,111 @@
+/**
+ * What a device does as workers are added: milliseconds of a synchronous iteration beside PyTorch's, taken in turns, and
+ * worker steps a second of ten thousand workers with little to do.
+ */
+import Table from 'cli-table3';
+import { defineScenario, prepare } from '../dist/src/index.js';
+import { findPeers } from './peers.mjs';
+
+const rounds = 3;
+const workerCounts = [1, 4, 16, 64, 256];
+const models = { lenet5: 'lenet5', mlp: { kind: 'mlp', hidden: [100] } };
+
+const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+
+/** Runs `iterations` iterations after as many to warm up; gives the milliseconds of one. */
+async function millisecondsPerIteration(scenario, iterations) {
+  const run = await prepare(defineScenario({ ...scenario, stop: { iterations: 2 * iterations } }));
+  let moves = 0;
+  let began = 0;
+  run.events$.subscribe(({ kind }) => {
+    if (kind !== 'move') return;
+    moves += 1;
+    if (moves === iterations) began = performance.now();
+  });
+  const { status, reason } = await run.toEnd();
+  if (status !== 'completed') throw new Error(`the run ended: ${reason}`);
+  return (performance.now() - began) / iterations;
+}
+
+const silent = { every: { iterations: 1_000_000 }, measures: [] };
+
+function training(model, workers, device) {
+  return {
+    seed: 7,
+    data: { dataset: 'mnist', batchSize: 20 },
+    model: models[model],
+    workers,
+    algorithm: { lambda: 0.1, workerStep: 0.005, consensusScaling: 'mean', momentum: 0.9, regularization: 1e-4 },
+    monitor: silent,
+    engine: { device },
+  };
+}
+
+/** So many iterations that a block takes about a second. */
+const blockOf = (workers) => Math.max(4, Math.round(120 / workers));
+
+async function trainingRow(model, workers, device) {
+  const iterations = blockOf(workers);
+  const peers = await findPeers(['--model', model, '--workers', String(workers)]);
+  const plain = peers.filter(({ group }) => group === 'PyTorch');
+  const ours = [];
+  const ratios = [];
+  const theirs = [];
+  for (let round = 0; round < rounds; round += 1) {
+    const own = await millisecondsPerIteration(training(model, workers, device), iterations);
+    const others = [];
+    for (const peer of plain) others.push(await peer.millisecondsPerIteration(iterations));
+    ours.push(own);
+    if (others.length === 0) continue;
+    theirs.push(Math.min(...others));
+    ratios.push(theirs.at(-1) / own);
+  }
+  for (const peer of peers) peer.stop();
+  const own = median(ours);
+  const text = (values) => (values.length === 0 ? '-' : median(values).toFixed(2));
+  return [model, workers, own.toFixed(2), (own / workers).toFixed(3), text(theirs), text(ratios)];
+}
+
+/** Ten thousand workers, synchronously, whose steps take no time of their own. */
+async function stepsPerSecond(data, device, batch) {
+  const workers = 10_000;
+  const scenario = {
+    data,
+    workers,
+    algorithm: { lambda: 1, workerStep: 0.05, consensusScaling: 'mean' },
+    monitor: silent,
+    engine: { device, batch },
+  };
+  return (1000 * workers) / (await millisecondsPerIteration(scenario, 5));
+}
+
+export async function measureDevice(device) {
+  const progress = (text) => process.stderr.write(`${text}\n`);
+  const style = { head: [], border: [], compact: true };
+  const head = [
+    'model',
+    'workers',
+    'ms an iteration',
+    'ms a worker',
+    'PyTorch, best of 1 and 2 threads',
+    'times faster',
+  ];
+  const table = new Table({ head, style });
+  for (const model of Object.keys(models)) {
+    for (const workers of workerCounts) {
+      progress(`${model}, ${workers} workers`);
+      table.push(await trainingRow(model, workers, device));
+    }
+  }
+  process.stdout.write(`device ${device}: synchronous iterations, batch 20, momentum 0.9\n${table.toString()}\n`);
+  const many = new Table({ head: ['10,000 workers, synchronous', 'batch', 'worker steps a second'], style });
+  const problems = { quadratic: { dimension: 10 }, logistic: { dimension: 10, batchSize: 10, samplesPerWorker: 20 } };
+  for (const [dataset, options] of Object.entries(problems)) {
+    for (const batch of [1, 'auto']) {
+      progress(`${dataset}, batch ${batch}`);
+      const steps = await stepsPerSecond({ dataset, ...options }, device, batch);
+      many.push([dataset, batch, Math.round(steps).toLocaleString('en-US')]);
+    }
+  }
+  process.stdout.write(`${many.toString()}\n`);
+}
