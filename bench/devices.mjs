@@ -12,15 +12,20 @@ const models = { lenet5: 'lenet5', mlp: { kind: 'mlp', hidden: [100] } };
 
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
-/** Runs `iterations` iterations after as many to warm up; gives the milliseconds of one. */
+// Functions have been compiled by then, and memory is used again.
+const warmupSteps = 800;
+const warmupOf = (workers) => Math.max(5, Math.ceil(warmupSteps / workers));
+
+/** Milliseconds an iteration, of `iterations` after a warm-up. */
 async function millisecondsPerIteration(scenario, iterations) {
-  const run = await prepare(defineScenario({ ...scenario, stop: { iterations: 2 * iterations } }));
+  const warmup = warmupOf(scenario.workers);
+  const run = await prepare(defineScenario({ ...scenario, stop: { iterations: warmup + iterations } }));
   let moves = 0;
   let began = 0;
   run.events$.subscribe(({ kind }) => {
     if (kind !== 'move') return;
     moves += 1;
-    if (moves === iterations) began = performance.now();
+    if (moves === warmup) began = performance.now();
   });
   const { status, reason } = await run.toEnd();
   if (status !== 'completed') throw new Error(`the run ended: ${reason}`);
