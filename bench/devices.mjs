@@ -3,8 +3,8 @@
  * worker steps a second of ten thousand workers with little to do.
  */
 import Table from 'cli-table3';
-import { defineScenario, prepare } from '../dist/src/index.js';
 import { findPeers } from './peers.mjs';
+import { millisecondsPerIteration } from './timing.mjs';
 
 const rounds = 3;
 const workerCounts = [1, 4, 16, 64, 256];
@@ -15,22 +15,6 @@ const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.l
 // Functions have been compiled by then, and memory is used again.
 const warmupSteps = 800;
 const warmupOf = (workers) => Math.max(5, Math.ceil(warmupSteps / workers));
-
-/** Milliseconds an iteration, of `iterations` after a warm-up. */
-async function millisecondsPerIteration(scenario, iterations) {
-  const warmup = warmupOf(scenario.workers);
-  const run = await prepare(defineScenario({ ...scenario, stop: { iterations: warmup + iterations } }));
-  let moves = 0;
-  let began = 0;
-  run.events$.subscribe(({ kind }) => {
-    if (kind !== 'move') return;
-    moves += 1;
-    if (moves === warmup) began = performance.now();
-  });
-  const { status, reason } = await run.toEnd();
-  if (status !== 'completed') throw new Error(`the run ended: ${reason}`);
-  return (performance.now() - began) / iterations;
-}
 
 const silent = { every: { iterations: 1_000_000 }, measures: [] };
 
@@ -57,7 +41,10 @@ async function trainingRow(model, workers, device) {
   const ratios = [];
   const theirs = [];
   for (let round = 0; round < rounds; round += 1) {
-    const own = await millisecondsPerIteration(training(model, workers, device), iterations);
+    const own = await millisecondsPerIteration(training(model, workers, device), {
+      warmup: warmupOf(workers),
+      iterations,
+    });
     const others = [];
     for (const peer of plain) others.push(await peer.millisecondsPerIteration(iterations));
     ours.push(own);
@@ -81,7 +68,7 @@ async function stepsPerSecond(data, device, batch) {
     monitor: silent,
     engine: { device, batch },
   };
-  return (1000 * workers) / (await millisecondsPerIteration(scenario, 5));
+  return (1000 * workers) / (await millisecondsPerIteration(scenario, { warmup: 5, iterations: 5 }));
 }
 
 export async function measureDevice(device) {

@@ -1,11 +1,12 @@
 /** The whole simulator at work: actors, kernel, sampling, event digest and gradients of four synchronous workers. */
 import { defineScenario, prepare } from '../dist/src/index.js';
+import { millisecondsPerIteration } from './timing.mjs';
 
 // New threads and functions have been compiled by then.
 const warmup = 200;
 
 function scenario(iterations) {
-  return defineScenario({
+  return {
     seed: 7,
     data: { dataset: 'mnist', batchSize: 20 },
     model: 'lenet5',
@@ -21,26 +22,17 @@ function scenario(iterations) {
     },
     monitor: { every: { iterations: 1_000_000 }, measures: [] },
     stop: { iterations },
-  });
+  };
 }
 
 /** Milliseconds an iteration, after a warm-up. */
-export async function lenetMillisecondsPerIteration(iterations) {
-  const run = await prepare(scenario(warmup + iterations));
-  let moves = 0;
-  let began = 0;
-  run.events$.subscribe(({ kind }) => {
-    if (kind !== 'move') return;
-    moves += 1;
-    if (moves === warmup) began = performance.now();
-  });
-  await run.toEnd();
-  return (performance.now() - began) / iterations;
+export function lenetMillisecondsPerIteration(iterations) {
+  return millisecondsPerIteration(scenario(iterations), { warmup, iterations });
 }
 
 /** Calls `at` after every `every` of `iterations` iterations. */
 export async function followLenet({ iterations, every, at }) {
-  const run = await prepare(scenario(iterations));
+  const run = await prepare(defineScenario(scenario(iterations)));
   let moves = 0;
   run.events$.subscribe(({ kind }) => {
     if (kind !== 'move') return;
