@@ -9,13 +9,10 @@ import { memoryCourse } from './memory.mjs';
 import { findPeers } from './peers.mjs';
 import { potentialSteps } from './potentials.mjs';
 import { quadraticStepsPerSecond } from './quadratic.mjs';
+import { median, progress } from './timing.mjs';
 
 const rounds = 7;
 const iterations = 150;
-
-const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-// package.json gives V8 the limit that bin/straggler.mjs sets.
-const progress = (text) => process.stderr.write(`${text}\n`);
 
 export async function compare() {
   const peers = await findPeers();

@@ -4,13 +4,11 @@
  */
 import Table from 'cli-table3';
 import { findPeers } from './peers.mjs';
-import { millisecondsPerIteration } from './timing.mjs';
+import { median, millisecondsPerIteration, progress } from './timing.mjs';
 
 const rounds = 3;
 const workerCounts = [1, 4, 16, 64, 256];
 const models = { lenet5: 'lenet5', mlp: { kind: 'mlp', hidden: [100] } };
-
-const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
 // Functions have been compiled by then, and memory is used again.
 const warmupSteps = 800;
@@ -35,8 +33,7 @@ const blockOf = (workers) => Math.max(4, Math.round(120 / workers));
 
 async function trainingRow(model, workers, device) {
   const iterations = blockOf(workers);
-  const peers = await findPeers(['--model', model, '--workers', String(workers)]);
-  const plain = peers.filter(({ group }) => group === 'PyTorch');
+  const peers = await findPeers({ groups: ['PyTorch'], more: ['--model', model, '--workers', String(workers)] });
   const ours = [];
   const ratios = [];
   const theirs = [];
@@ -46,7 +43,7 @@ async function trainingRow(model, workers, device) {
       iterations,
     });
     const others = [];
-    for (const peer of plain) others.push(await peer.millisecondsPerIteration(iterations));
+    for (const peer of peers) others.push(await peer.millisecondsPerIteration(iterations));
     ours.push(own);
     if (others.length === 0) continue;
     theirs.push(Math.min(...others));
@@ -72,7 +69,6 @@ async function stepsPerSecond(data, device, batch) {
 }
 
 export async function measureDevice(device) {
-  const progress = (text) => process.stderr.write(`${text}\n`);
   const style = { head: [], border: [], compact: true };
   const head = [
     'model',

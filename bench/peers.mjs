@@ -14,12 +14,13 @@ const variants = [
 ];
 
 /** PyTorch with one and two threads, where a python3 of this machine can import it; `more` are options of the script. */
-export async function findPeers(more = []) {
+export async function findPeers({ groups = variants.map(({ group }) => group), more = [] } = {}) {
   const python = ['python3', '/usr/bin/python3'].find(
     (name) => spawnSync(name, ['-c', 'import torch'], { env: environment }).status === 0,
   );
   if (python === undefined) return [];
-  const peers = variants.flatMap(({ group, options }) =>
+  const chosen = variants.filter(({ group }) => groups.includes(group));
+  const peers = chosen.flatMap(({ group, options }) =>
     [1, 2].map((threads) => {
       const peer = spawn(python, [script, '--serve', '--threads', String(threads), ...options, ...more], {
         stdio: ['pipe', 'pipe', 'inherit'],

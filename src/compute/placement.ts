@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ort from 'onnxruntime-node';
+import { sizeOf } from './table.js';
 
 /** What ONNX Runtime says where nodes would be left to the processor and may not be. */
 export const mayNotFallBack = { session: { disable_cpu_ep_fallback: '1' } };
@@ -47,7 +48,7 @@ async function runAnyhow(session: ort.InferenceSession): Promise<void> {
 function filled(input: ort.InferenceSession.ValueMetadata, number: number): ort.Tensor {
   if (!input.isTensor) throw new Error(`the input ${input.name} is not a tensor`);
   const dims = input.shape as number[];
-  const size = dims.reduce((product, extent) => product * extent, 1);
+  const size = sizeOf(dims);
   return input.type === 'int32'
     ? new ort.Tensor('int32', new Int32Array(size).fill(number), dims)
     : new ort.Tensor('float32', new Float32Array(size).fill(number), dims);

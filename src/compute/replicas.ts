@@ -80,15 +80,22 @@ export function callReplicated(kernel: string, rule: Rule, call: ReplicatedCall)
   return Array.isArray(result) ? result.map((symbol) => Replicated.stacked(symbol)) : Replicated.stacked(result);
 }
 
-function callApart(rule: Rule, { graph, replicas, inputs, list, attributes }: ReplicatedCall): Held | Held[] {
-  const results = Array.from({ length: replicas }, (_, replica) => {
-    const own = (held: Held): TraceSymbol => (held instanceof Replicated ? held.apart(graph)[replica]! : held);
-    const named = Object.fromEntries(Object.entries(inputs).map(([name, held]) => [name, own(held)]));
-    return rule({ graph, inputs: named, list: list.map(own), attributes });
-  });
+function callApart(rule: Rule, call: ReplicatedCall): Held | Held[] {
+  const results = Array.from({ length: call.replicas }, (_, replica) =>
+    rule(ruleCall(call, (held) => (held instanceof Replicated ? held.apart(call.graph)[replica]! : held))),
+  );
   const [first] = results;
   if (!Array.isArray(first)) return Replicated.apart(results as TraceSymbol[]);
   return first.map((_, output) => Replicated.apart((results as TraceSymbol[][]).map((outputs) => outputs[output]!)));
+}
+
+/** The call of a rule, with a symbol for every input. */
+function ruleCall(
+  { graph, inputs, list, attributes }: ReplicatedCall,
+  symbolFor: (held: Held) => TraceSymbol,
+): RuleCall {
+  const symbols = Object.fromEntries(Object.entries(inputs).map(([name, held]) => [name, symbolFor(held)]));
+  return { graph, inputs: symbols, list: list.map(symbolFor), attributes };
 }
 
 /** The call on stacked tensors that does the same for all replicas at once, or undefined where there is none. */
@@ -98,27 +105,27 @@ type Attributes = RuleCall['attributes'];
 type Shift = (attributes: Attributes, shape: readonly number[], replicas: number) => Attributes;
 
 /** For inputs that broadcast: ones come between the replicas and the axes of those with fewer than others. */
-const broadcasting: Lift = ({ graph, inputs, list, attributes }) => {
+const broadcasting: Lift = (call) => {
+  const { graph, inputs, list } = call;
   const rank = Math.max(...[...Object.values(inputs), ...list].map(({ shape }) => shape.length));
-  const aligned = (held: Held): TraceSymbol => {
+  return ruleCall(call, (held) => {
     if (!(held instanceof Replicated)) return held;
     let symbol = held.stacked(graph);
     for (let axis = held.shape.length; axis < rank; axis += 1) symbol = withAxis(graph, symbol, 1);
     return symbol;
-  };
-  const named = Object.fromEntries(Object.entries(inputs).map(([name, held]) => [name, aligned(held)]));
-  return { graph, inputs: named, list: list.map(aligned), attributes };
+  });
 };
 
 /** For kernels that name axes: all inputs are stacked, and `shift` says what the attributes are then. */
 const shifting =
   (shift: Shift): Lift =>
-  ({ graph, replicas, inputs, list, attributes }) => {
-    const stacked = (held: Held): TraceSymbol =>
-      held instanceof Replicated ? held.stacked(graph) : expanded(graph, held, replicas);
-    const named = Object.fromEntries(Object.entries(inputs).map(([name, held]) => [name, stacked(held)]));
+  (call) => {
+    const { graph, replicas, inputs, list } = call;
     const { shape } = Object.values(inputs)[0] ?? list[0]!;
-    return { graph, inputs: named, list: list.map(stacked), attributes: shift(attributes, shape, replicas) };
+    const attributes = shift(call.attributes, shape, replicas);
+    return ruleCall({ ...call, attributes }, (held) =>
+      held instanceof Replicated ? held.stacked(graph) : expanded(graph, held, replicas),
+    );
   };
 
 /** The axes that the attribute `name` names, counted behind the replicas. */

@@ -194,7 +194,8 @@ export function trace(
   const before = tf.getBackend();
   void tf.setBackend(backendName); // Synchronous: the factory is.
   const graph = new OnnxGraph();
-  Object.assign(backend, { graph, replicas });
+  backend.graph = graph;
+  backend.replicas = replicas;
   try {
     const inputs: Record<string, Feed> = {};
     const outputs: Record<string, Feed> = {};

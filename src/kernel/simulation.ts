@@ -497,7 +497,7 @@ class Run {
 
   private observe(observation: Observation): void {
     const { messages, bytes, lost } = this.simulation.network.totals;
-    this.watch.add(observation, { ...this.context(this.simulation.monitor.name), totals: { messages, bytes, lost } });
+    this.watch.add(observation, this.context(this.simulation.monitor.name, { messages, bytes, lost }));
   }
 
   /** Shows the monitor what actors observed, and takes its measurements. */
@@ -506,12 +506,12 @@ class Run {
     if (this.simulation.limits.target !== undefined) await this.ledger.drain();
   }
 
-  private context(name: string): Context {
+  private context(name: string, totals = this.simulation.network.totals): Context {
     let random = this.randoms.get(name);
     if (random === undefined) {
       random = (purpose) => this.simulation.streams.stream(name, purpose);
       this.randoms.set(name, random);
     }
-    return { self: name, timeNs: this.timeNs, random, totals: this.simulation.network.totals };
+    return { self: name, timeNs: this.timeNs, random, totals };
   }
 }
