@@ -4,6 +4,7 @@
  * get the reply.
  */
 import type { Behaviour, Effect, Facts, Message, Tensors, Transition } from '../src/kernel/effects.js';
+import type { Vector } from '../src/vector.js';
 import { workerName } from './names.js';
 import { appended, listOf, valueAt, valuesOf, withValue, type PersistentList } from './persistentList.js';
 
@@ -41,7 +42,7 @@ interface Arrival {
 
 interface Delivered {
   /** A copy, or an update. */
-  readonly copy: Float32Array;
+  readonly copy: Vector;
   /** The step after which it was sent, -1 before the first. */
   readonly step: number;
   /** The version of u when it arrived, -1 before the first. */
@@ -49,9 +50,9 @@ interface Delivered {
 }
 
 export interface ConsensusState {
-  readonly u: Float32Array;
+  readonly u: Vector;
   /** The velocity of u, where it has one. */
-  readonly v: Float32Array | undefined;
+  readonly v: Vector | undefined;
   readonly version: number;
   /** What every worker has delivered last. */
   readonly delivered: PersistentList<Delivered>;
@@ -194,7 +195,7 @@ function move(
   { facts, tensors }: Message,
 ): Transition<ConsensusState> {
   const version = facts['version'] as number;
-  const { u, v = before.v, handed = u, truncations } = tensors as Partial<Tensors> & { u: Float32Array };
+  const { u, v = before.v, handed = u, truncations } = tensors as Partial<Tensors> & { u: Vector };
   const { delivered, progress } = before;
   const arrived = inWorkerOrder(valuesOf(before.arrived));
   const handedOut = handsOut === 'unmoved' ? { version: before.version, u: before.u } : { version, u: handed };
@@ -218,7 +219,7 @@ function answer(options: ConsensusOptions, state: ConsensusState, facts: Facts):
 /** Hands out u to what `worker` sent after `step`. */
 function reply(
   { worker, step }: { readonly worker: number; readonly step: number },
-  { version, u }: { readonly version: number; readonly u: Float32Array },
+  { version, u }: { readonly version: number; readonly u: Vector },
 ): Effect {
   return toWorker(worker, { kind: 'reply', facts: { worker, version }, tensors: { u }, answers: step });
 }

@@ -50,7 +50,8 @@ export function monitor(options: MonitorOptions): Behaviour<MonitorState> {
 /** The state with what an observation shows. It is written out where that is often: spreads take ten times as long. */
 function see(state: MonitorState, { kind, facts, tensors }: Message, { timeNs }: Context): MonitorState {
   const { u, version, steps, changed } = state;
-  const truncations = state.truncations + (tensors?.['truncations']?.[0] ?? 0);
+  const shortened = tensors?.['truncations'] as Float32Array | undefined;
+  const truncations = state.truncations + (shortened?.[0] ?? 0);
   if (kind === 'move') {
     const { workers } = state;
     return { u: tensors!['u']!, version: facts['version'] as number, workers, truncations, steps, changed: true };
@@ -68,7 +69,7 @@ function see(state: MonitorState, { kind, facts, tensors }: Message, { timeNs }:
     case 'step': {
       const { endsNs, leftNs } = view;
       const busyNs = view.busyNs + timeNs - view.startedNs!;
-      const [z, loss] = [tensors!['z']!, tensors!['loss']![0]!];
+      const [z, loss] = [tensors!['z']!, (tensors!['loss'] as Float32Array)[0]!];
       const workers = withValue(state.workers, worker, { z, loss, busyNs, startedNs: undefined, endsNs, leftNs });
       return { u, version, workers, truncations, steps: steps + 1, changed: true };
     }

@@ -1,9 +1,10 @@
 /** What the monitor has seen of a run. */
+import type { Vector } from '../src/vector.js';
 import type { PersistentList } from './persistentList.js';
 
 /** What the monitor knows of one worker. */
 export interface WorkerView {
-  readonly z: Float32Array;
+  readonly z: Vector;
   /** Mean loss of the last batch. */
   readonly loss: number | undefined;
   /** Virtual time spent in completed steps. */
@@ -16,7 +17,7 @@ export interface WorkerView {
 }
 
 export interface MonitorState {
-  readonly u: Float32Array;
+  readonly u: Vector;
   readonly version: number;
   readonly workers: PersistentList<WorkerView>;
   /** Steps and moves that were shortened, and copies that were pulled back, to stay in the potential's domain. */

@@ -9,6 +9,7 @@
  */
 import type { Behaviour, Context, Effect, Message, Tensors, Transition } from '../src/kernel/effects.js';
 import type { Stream } from '../src/kernel/streams.js';
+import type { Vector } from '../src/vector.js';
 import { consensusName } from './names.js';
 
 export interface WorkerOptions {
@@ -42,12 +43,12 @@ export interface WorkerOptions {
 }
 
 export interface WorkerState {
-  readonly z: Float32Array;
-  readonly v: Float32Array;
+  readonly z: Vector;
+  readonly v: Vector;
   /** What the next exchange sends, `[P]`. */
-  readonly sent: Float32Array;
+  readonly sent: Vector;
   /** The newest u received, and its version. */
-  readonly u: Float32Array;
+  readonly u: Vector;
   readonly version: number;
   /** Completed steps. */
   readonly steps: number;
@@ -174,8 +175,8 @@ function accept(options: WorkerOptions, state: WorkerState, { kind, facts, tenso
       return { ...state, slowest: Math.max(state.slowest, facts['step'] as number) };
     case 'step': {
       const steps = facts['step'] as number;
-      const { z, v = state.v, sent = z } = tensors as Partial<Tensors> & { z: Float32Array };
-      const pace = nextPace(options, state.pace, { steps, loss: tensors!['loss']![0]! });
+      const { z, v = state.v, sent = z } = tensors as Partial<Tensors> & { z: Vector };
+      const pace = nextPace(options, state.pace, { steps, loss: (tensors!['loss'] as Float32Array)[0]! });
       const due = pace.from === steps;
       const usedVersion = facts['version'] as number;
       return changed(state, { z, v, sent, steps, pace, usedVersion, computing: false, due });

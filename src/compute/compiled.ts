@@ -10,8 +10,9 @@ export class Compiled {
   constructor(
     private readonly definition: TensorFunction,
     private readonly shapes: Readonly<Record<string, readonly number[]>>,
+    private readonly onDevice: boolean,
   ) {
-    this.alone = trace(definition, shapes);
+    this.alone = trace(definition, shapes, { onDevice });
   }
 
   /** The program for these calls. An input for which all of them have the same array is taken once. */
@@ -22,7 +23,8 @@ export class Compiled {
     const key = `${calls.length} ${shared.join()}`;
     let program = this.several.get(key);
     if (program === undefined) {
-      program = trace(this.definition, this.shapes, { replicas: calls.length, shared: new Set(shared) });
+      const { onDevice } = this;
+      program = trace(this.definition, this.shapes, { replicas: calls.length, shared: new Set(shared), onDevice });
       this.several.set(key, program);
     }
     return program;

@@ -20,6 +20,10 @@ export class EagerRunner implements Runner {
     return turn;
   }
 
+  keep(definition: TensorFunction, feeds: Feeds): Promise<Record<string, Float32Array>> {
+    return this.call(definition, feeds);
+  }
+
   join(definition: TensorFunction, feeds: Feeds): Promise<Record<string, Float32Array>> {
     return this.call(definition, feeds);
   }

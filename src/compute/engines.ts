@@ -7,6 +7,9 @@ import { EagerRunner } from './eagerRunner.js';
 import type { Tables } from './feeds.js';
 import { OnnxRunner } from './onnxRunner.js';
 import type { Fingerprint, Runner } from './runner.js';
+import { here } from '../vector.js';
+import { DeviceMemory } from './deviceMemory.js';
+import { DeviceSession } from './deviceSession.js';
 import { Session } from './session.js';
 import type { TensorFunction } from './tensorFunction.js';
 import { trace } from './trace.js';
@@ -33,11 +36,14 @@ const probe: TensorFunction = {
 };
 
 async function prepareOnnx(device: string): Promise<string> {
-  const session = await Session.open(trace(probe, { x: [4] }), device);
-  session.inputs['x']!.fill(3);
-  await session.run();
-  if (session.outputs['y']![0] !== 6)
-    throw new Error(`the ${device} device computed 2 * 3 = ${session.outputs['y']![0]!}`);
+  const program = trace(probe, { x: [4] });
+  const session =
+    device === 'cpu'
+      ? await Session.open(program)
+      : await DeviceSession.open(program, device, new DeviceMemory(device, {}));
+  const [evaluation] = await session.evaluate([{ x: Float32Array.of(3, 3, 3, 3) }], {});
+  const product = here(evaluation!.outputs['y']!)[0]!;
+  if (product !== 6) throw new Error(`the ${device} device computed 2 * 3 = ${product}`);
   return version('onnxruntime-node');
 }
 

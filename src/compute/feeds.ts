@@ -1,10 +1,11 @@
 /** Feeds: what a caller gives for the inputs of a tensor function, and how it gets into a flat array. */
 import { sizeOf, type Table } from './table.js';
+import { here, type Vector } from '../vector.js';
 import type { InputSpec, TensorFunction } from './tensorFunction.js';
 
 /** A vector, a stack of equally long vectors `[K, P]`, or rows of a resident table. */
 export type InputValue =
-  Float32Array | Int32Array | readonly Float32Array[] | { readonly table: string; readonly indices: Int32Array };
+  Vector | Int32Array | readonly Vector[] | { readonly table: string; readonly indices: Int32Array };
 
 export type Feeds = Readonly<Record<string, InputValue>>;
 export type Tables = Readonly<Record<string, Table>>;
@@ -45,22 +46,22 @@ function rowSizeOf(shape: InputSpec['shape']): number {
 }
 
 /** True for a list of vectors. */
-export function isStack(value: InputValue): value is readonly Float32Array[] {
+export function isStack(value: InputValue): value is readonly Vector[] {
   return Array.isArray(value);
 }
 
-/** Copies one input into `target`, reading the rows of tables. */
+/** Copies one input, whose vectors are here, into `target`, reading the rows of tables. */
 export function writeFeed(target: Float32Array | Int32Array, value: InputValue, tables: Tables): void {
   if ('table' in value) {
     readRows(tables[value.table]!, value.indices, target);
   } else if (isStack(value)) {
     let offset = 0;
     for (const row of value) {
-      target.set(row, offset);
+      target.set(here(row), offset);
       offset += row.length;
     }
   } else {
-    target.set(value);
+    target.set(value instanceof Int32Array ? value : here(value));
   }
 }
 

@@ -3,6 +3,9 @@ import { Compiled } from './compiled.js';
 import { resolveShapes, signatureOf, type Feeds, type Tables } from './feeds.js';
 import { Pool } from './pool.js';
 import type { Fingerprint, Runner, RunnerOptions } from './runner.js';
+import { valuesOf, type Vector } from '../vector.js';
+import { DeviceMemory } from './deviceMemory.js';
+import { counted, DeviceSession } from './deviceSession.js';
 import { Session, type Evaluation } from './session.js';
 import type { TensorFunction } from './tensorFunction.js';
 import { Together } from './together.js';
@@ -15,13 +18,15 @@ const inlineOperationsMax = 1_000_000;
 // that is worth it for small work, where a call costs more than its arithmetic: a step of LeNet-5, or of an MLP with 100
 // hidden units, takes as long in company as alone.
 const togetherMax = { calls: 64, elements: 512 * 1024 };
-const togetherOnDeviceMax = { calls: 256, elements: 64 * 1024 * 1024 };
+const togetherOnDeviceMax = { calls: 256, elements: 128 * 1024 * 1024 };
 
-type Result = Record<string, Float32Array>;
+type Result = Record<string, Vector>;
 
 export class OnnxRunner implements Runner {
   private readonly compiled = new Map<TensorFunction, Map<string, Compiled>>();
   private readonly inline = new Map<Program, Promise<Session>>();
+  private readonly onDevice = new Map<Program, Promise<DeviceSession>>();
+  private readonly memory: DeviceMemory;
   private readonly together = new Together(
     (compiled, calls) => this.evaluate(compiled.programFor(calls), calls),
     ({ alone }, evaluation) => this.resultOf(alone, evaluation),
@@ -33,9 +38,17 @@ export class OnnxRunner implements Runner {
     readonly fingerprint: Fingerprint,
     private readonly options: RunnerOptions,
     private readonly tables: Tables,
-  ) {}
+  ) {
+    this.memory = new DeviceMemory(options.device, tables);
+  }
 
-  async call(definition: TensorFunction, feeds: Feeds): Promise<Result> {
+  async call(definition: TensorFunction, feeds: Feeds): Promise<Record<string, Float32Array>> {
+    const result = await this.keep(definition, feeds);
+    const vectors = Object.entries(result).map(async ([name, vector]) => [name, await valuesOf(vector)] as const);
+    return Object.fromEntries(await Promise.all(vectors));
+  }
+
+  async keep(definition: TensorFunction, feeds: Feeds): Promise<Result> {
     const { alone } = this.compile(definition, feeds);
     const [evaluation] = await this.evaluate(alone, [feeds]);
     return this.resultOf(alone, evaluation!);
@@ -44,7 +57,7 @@ export class OnnxRunner implements Runner {
   join(definition: TensorFunction, feeds: Feeds): Promise<Result> {
     const compiled = this.compile(definition, feeds);
     const most = this.mostTogether(compiled.alone);
-    if (most === 1) return this.call(definition, feeds);
+    if (most === 1) return this.keep(definition, feeds);
     return this.together.add(compiled, most, feeds);
   }
 
@@ -60,7 +73,7 @@ export class OnnxRunner implements Runner {
 
   async onCpu(): Promise<Record<string, string[]>> {
     const left: Record<string, string[]> = {};
-    for (const [{ name }, opening] of this.inline) {
+    for (const [{ name }, opening] of this.onDevice) {
       const { onCpu } = await opening;
       if (onCpu.length > 0) left[name] = [...new Set([...(left[name] ?? []), ...onCpu])].sort();
     }
@@ -71,9 +84,9 @@ export class OnnxRunner implements Runner {
     await this.pool?.close();
   }
 
-  private resultOf({ operations }: Program, { outputs, finite }: Evaluation): Result {
+  private resultOf({ operations }: Program, { outputs, finite }: Evaluation<Vector>): Result {
     // Small results are looked at again sooner than remembered.
-    if (finite && operations >= inlineOperationsMax) this.finite.add(outputs);
+    if (finite && (operations >= inlineOperationsMax || this.options.device !== 'cpu')) this.finite.add(outputs);
     return outputs;
   }
 
@@ -83,15 +96,17 @@ export class OnnxRunner implements Runner {
     if (batch !== 'auto') return batch;
     if (device === 'cpu' && operations >= inlineOperationsMax) return 1;
     const { calls, elements } = device === 'cpu' ? togetherMax : togetherOnDeviceMax;
-    return Math.max(1, Math.min(calls, Math.floor(elements / largest)));
+    const most = Math.max(1, Math.min(calls, Math.floor(elements / largest)));
+    // The largest power of two: what waits is evaluated in such parts.
+    return 1 << (31 - Math.clz32(most));
   }
 
-  private evaluate(program: Program, calls: readonly Feeds[]): Promise<Evaluation[]> {
+  private evaluate(program: Program, calls: readonly Feeds[]): Promise<Evaluation<Vector>[]> {
     const { device, threads } = this.options;
-    const alone = device !== 'cpu' || threads === 1;
-    if (alone || program.operations < inlineOperationsMax) return this.runInline(program, calls);
+    if (device !== 'cpu') return this.runOnDevice(program, calls);
+    if (threads === 1 || program.operations < inlineOperationsMax) return this.runInline(program, calls);
     // This thread is one of them: it works while it waits.
-    this.pool ??= new Pool(threads - 1, device, this.tables);
+    this.pool ??= new Pool(threads - 1, this.tables);
     return this.pool.run(program, calls);
   }
 
@@ -101,14 +116,24 @@ export class OnnxRunner implements Runner {
     if (shapes === undefined) this.compiled.set(definition, (shapes = new Map<string, Compiled>()));
     let compiled = shapes.get(signature);
     if (compiled === undefined) {
-      shapes.set(signature, (compiled = new Compiled(definition, resolveShapes(definition, feeds))));
+      const onDevice = this.options.device !== 'cpu';
+      const compiling = onDevice ? counted(definition) : definition;
+      shapes.set(signature, (compiled = new Compiled(compiling, resolveShapes(definition, feeds), onDevice)));
     }
     return compiled;
   }
 
   private async runInline(program: Program, calls: readonly Feeds[]): Promise<Evaluation[]> {
     let session = this.inline.get(program);
-    if (session === undefined) this.inline.set(program, (session = Session.open(program, this.options.device)));
+    if (session === undefined) this.inline.set(program, (session = Session.open(program)));
+    return (await session).evaluate(calls, this.tables);
+  }
+
+  private async runOnDevice(program: Program, calls: readonly Feeds[]): Promise<Evaluation<Vector>[]> {
+    let session = this.onDevice.get(program);
+    if (session === undefined) {
+      this.onDevice.set(program, (session = DeviceSession.open(program, this.options.device, this.memory)));
+    }
     return (await session).evaluate(calls, this.tables);
   }
 }

@@ -26,7 +26,6 @@ export class Pool {
 
   constructor(
     private readonly threads: number,
-    private readonly device: string,
     tables: Tables,
   ) {
     this.piscina = new Piscina({
@@ -88,7 +87,7 @@ export class Pool {
   }
 
   private start({ program, feeds, settle }: Task): void {
-    const job: Job = { ...this.executableOf(program), device: this.device, feeds };
+    const job: Job = { ...this.executableOf(program), feeds };
     const result = this.piscina.run(job) as Promise<Evaluation[]>;
     this.running.add(result);
     const finish = (): void => {

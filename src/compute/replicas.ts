@@ -67,18 +67,23 @@ export interface ReplicatedCall {
   readonly inputs: Readonly<Record<string, Held>>;
   readonly list: readonly Held[];
   readonly attributes: RuleCall['attributes'];
+  /** Whether the graph runs on a device other than the processor. */
+  readonly onDevice: boolean;
 }
 
 /** Calls a kernel of which an input is replicated. */
 export function callReplicated(kernel: string, rule: Rule, call: ReplicatedCall): Held | Held[] {
   const held = [...Object.values(call.inputs), ...call.list];
-  // What lies apart stays so: the convolutions from which it comes are worth more undisturbed.
-  const together = held.every((input) => !(input instanceof Replicated) || input.isStacked);
-  const stacked = together ? lifts[kernel]?.(call) : undefined;
+  // What lies apart stays so on the processor: the convolutions from which it comes are worth more undisturbed.
+  const together = call.onDevice || held.every((input) => !(input instanceof Replicated) || input.isStacked);
+  const stacked = together ? liftOf(kernel, call)?.(call) : undefined;
   if (stacked === undefined) return callApart(rule, call);
   const result = rule(stacked);
   return Array.isArray(result) ? result.map((symbol) => Replicated.stacked(symbol)) : Replicated.stacked(result);
 }
+
+const liftOf = (kernel: string, { onDevice }: ReplicatedCall): Lift | undefined =>
+  lifts[kernel] ?? (onDevice ? deviceLifts[kernel] : undefined);
 
 function callApart(rule: Rule, call: ReplicatedCall): Held | Held[] {
   const results = Array.from({ length: call.replicas }, (_, replica) =>
@@ -212,4 +217,16 @@ const lifts: Readonly<Record<string, Lift | undefined>> = {
   ...named(padding, 'PadV2', 'MirrorPad'),
   Reverse: turning,
   GatherV2: gathering,
+};
+
+/** For rules that take further axes in front, and inputs that all replicas share without them. */
+const inFront: Lift = (call) =>
+  ruleCall(call, (held) => (held instanceof Replicated ? held.stacked(call.graph) : held));
+
+const deviceLifts: Readonly<Record<string, Lift | undefined>> = {
+  ...named(inFront, 'Conv2D', 'Conv2DBackpropInput', 'Conv2DBackpropFilter'),
+  ...named(
+    shifting((attributes) => attributes),
+    ...['MaxPool', 'MaxPoolGrad', 'AvgPool', 'AvgPoolGrad'],
+  ),
 };

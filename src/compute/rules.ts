@@ -15,6 +15,7 @@ import { resizingRules } from './rules/resizing.js';
 import type { Rule } from './rules/rule.js';
 import { shapeRules } from './rules/shapes.js';
 import { sliceRules } from './rules/slices.js';
+import { unfoldedRules } from './rules/unfolded.js';
 
 export type { Rule } from './rules/rule.js';
 
@@ -35,3 +36,6 @@ export const rules: Readonly<Record<string, Rule>> = {
   ...normalizationRules,
   ...resizingRules,
 };
+
+/** The same for devices that are quick at large matrices and slow at many calls. */
+export const deviceRules: Readonly<Record<string, Rule>> = { ...rules, ...unfoldedRules };

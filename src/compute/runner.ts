@@ -1,4 +1,5 @@
 import type { Feeds } from './feeds.js';
+import type { Vector } from '../vector.js';
 import type { TensorFunction } from './tensorFunction.js';
 
 /** What decides the bits of a result, and is stored with each run. The number of threads is not part of it. */
@@ -19,12 +20,14 @@ export interface Fingerprint {
 export interface Runner {
   readonly fingerprint: Fingerprint;
   call(definition: TensorFunction, feeds: Feeds): Promise<Record<string, Float32Array>>;
-  /** A call that may be evaluated together with others of its kind. It must be waited for with `wait`. */
-  join(definition: TensorFunction, feeds: Feeds): Promise<Record<string, Float32Array>>;
+  /** The same, but vectors may stay on the device, to be used there again. */
+  keep(definition: TensorFunction, feeds: Feeds): Promise<Record<string, Vector>>;
+  /** The same, and evaluated together with others of its kind, perhaps. It must be waited for with `wait`. */
+  join(definition: TensorFunction, feeds: Feeds): Promise<Record<string, Vector>>;
   /** Waits for what follows from calls, and works meanwhile; `joined` is the one of `join` on which `result` depends. */
   wait<Value>(result: Promise<Value>, joined?: Promise<unknown>): Promise<Value>;
   /** True for a result of `call` that is known to be finite, without looking at it. */
-  knownFinite(result: Readonly<Record<string, Float32Array>>): boolean;
+  knownFinite(result: Readonly<Record<string, Vector>>): boolean;
   /** What was called so far and the device could not evaluate alone, with the operators that were left to the processor. */
   onCpu(): Promise<Readonly<Record<string, readonly string[]>>>;
   close(): Promise<void>;

@@ -1,8 +1,8 @@
 import ort from 'onnxruntime-node';
 import { allFinite } from '../finite.js';
+import type { Vector } from '../vector.js';
 import { writeFeed, type Feeds, type Tables } from './feeds.js';
 import { packingOf } from './packing.js';
-import { isRefusedFallback, mayNotFallBack, operatorsOnCpu } from './placement.js';
 import { sizeOf } from './table.js';
 import type { Feed } from './tensorFunction.js';
 import type { Program } from './trace.js';
@@ -14,13 +14,13 @@ type Tensors = Readonly<Record<string, ort.Tensor>>;
 export type Executable = Pick<Program, 'name' | 'bytes' | 'inputs' | 'outputs' | 'replicas' | 'shared'>;
 
 /** What a call gives to one replica. */
-export interface Evaluation {
-  readonly outputs: Record<string, Float32Array>;
+export interface Evaluation<Kind extends Vector = Float32Array> {
+  readonly outputs: Record<string, Kind>;
   /** Whether all of it is finite: found out here, where the outputs are in the processor's cache. */
   readonly finite: boolean;
 }
 
-const options = {
+export const sessionOptions = {
   // One thread inside a session: bits must not depend on the number of cores.
   intraOpNumThreads: 1,
   interOpNumThreads: 1,
@@ -29,7 +29,7 @@ const options = {
   logSeverityLevel: 3,
 } as const;
 
-/** An open ONNX Runtime session with its own input and output arrays, used again at each call. */
+/** An open ONNX Runtime session on the processor with its own input and output arrays, used again at each call. */
 export class Session {
   readonly inputs: Readonly<Record<string, Values>>;
   readonly outputs: Readonly<Record<string, Float32Array>>;
@@ -43,8 +43,6 @@ export class Session {
   private constructor(
     private readonly session: ort.InferenceSession,
     executable: Executable,
-    /** Operators that the device has not, and the processor evaluates. */
-    readonly onCpu: readonly string[],
   ) {
     const inputs = allocate('in', executable.inputs);
     const outputs = allocate('out', executable.outputs);
@@ -57,17 +55,9 @@ export class Session {
     this.gives = mapped(this.outputs, (array) => parts(array, replicas));
   }
 
-  static async open(executable: Executable, device: string): Promise<Session> {
-    const onDevice = { ...options, executionProviders: [device] };
-    const open = (more: object): Promise<ort.InferenceSession> =>
-      ort.InferenceSession.create(executable.bytes, { ...onDevice, ...more });
-    if (device === 'cpu') return new Session(await open({}), executable, []);
-    try {
-      return new Session(await open({ extra: mayNotFallBack, logSeverityLevel: 4 }), executable, []);
-    } catch (error) {
-      if (!isRefusedFallback(error)) throw error;
-      return new Session(await open({}), executable, await operatorsOnCpu(executable.bytes, onDevice));
-    }
+  static async open(executable: Executable): Promise<Session> {
+    const options = { ...sessionOptions, executionProviders: ['cpu'] };
+    return new Session(await ort.InferenceSession.create(executable.bytes, options), executable);
   }
 
   /** Evaluates `inputs` into `outputs`. */
@@ -107,12 +97,12 @@ export class Session {
 }
 
 /** `array` in `count` parts of equal length. */
-function parts<Kind extends Values>(array: Kind, count: number): Kind[] {
+export function parts<Kind extends Values>(array: Kind, count: number): Kind[] {
   const length = array.length / count;
   return Array.from({ length: count }, (_, part) => array.subarray(part * length, (part + 1) * length) as Kind);
 }
 
-const mapped = <Value, Result>(
+export const mapped = <Value, Result>(
   record: Readonly<Record<string, Value>>,
   map: (value: Value, name: string) => Result,
 ): Record<string, Result> =>
@@ -129,7 +119,7 @@ function copyOf(values: Float32Array): Float32Array {
 }
 
 /** Arrays for `feeds`, and the tensors over them by which the graph knows them: those that are packed share one. */
-function allocate(
+export function allocate(
   prefix: 'in' | 'out',
   feeds: Readonly<Record<string, Feed>>,
 ): { arrays: Record<string, Values>; tensors: Tensors } {

@@ -7,7 +7,6 @@ import { Session, type Evaluation, type Executable } from './session.js';
 export interface Job {
   /** The same program has the same key in every job. */
   readonly key: number;
-  readonly device: string;
   readonly executable: Executable;
   readonly feeds: readonly Feeds[];
 }
@@ -15,11 +14,11 @@ export interface Job {
 const { tables } = workerData as { tables: Tables };
 const sessions = new Map<number, Promise<Session>>();
 
-export default async function run({ key, device, executable, feeds }: Job): Promise<Evaluation[]> {
+export default async function run({ key, executable, feeds }: Job): Promise<Evaluation[]> {
   let session = sessions.get(key);
   if (session === undefined) {
     // ONNX Runtime does not read shared memory.
-    session = Session.open({ ...executable, bytes: executable.bytes.slice() }, device);
+    session = Session.open({ ...executable, bytes: executable.bytes.slice() });
     sessions.set(key, session);
   }
   return (await session).evaluate(feeds, tables);

@@ -4,9 +4,10 @@
  */
 import type { Compiled } from './compiled.js';
 import type { Feeds } from './feeds.js';
+import type { Vector } from '../vector.js';
 import type { Evaluation } from './session.js';
 
-type Result = Record<string, Float32Array>;
+type Result = Record<string, Vector>;
 
 interface Call {
   readonly feeds: Feeds;
@@ -20,8 +21,8 @@ export class Together {
   private readonly functions = new Map<Promise<unknown>, Compiled>();
 
   constructor(
-    private readonly evaluate: (compiled: Compiled, calls: readonly Feeds[]) => Promise<Evaluation[]>,
-    private readonly resultOf: (compiled: Compiled, evaluation: Evaluation) => Result,
+    private readonly evaluate: (compiled: Compiled, calls: readonly Feeds[]) => Promise<Evaluation<Vector>[]>,
+    private readonly resultOf: (compiled: Compiled, evaluation: Evaluation<Vector>) => Result,
   ) {}
 
   /** A call that is evaluated when it is needed, or `most` of them have come. */

@@ -7,7 +7,7 @@ import { BadInput } from '../conditions.js';
 import { OnnxGraph, type Value } from './onnx.js';
 import { addInputs, addOutputs } from './packing.js';
 import { callReplicated, Replicated, type Held, type ReplicatedCall } from './replicas.js';
-import { rules, type Rule } from './rules.js';
+import { deviceRules, rules } from './rules.js';
 import { cannotCompile, type RuleCall } from './rules/rule.js';
 import { expanded } from './rules/shapes.js';
 import { arrange, converted, logicalOrder, type TraceSymbol } from './symbol.js';
@@ -42,6 +42,7 @@ class TraceBackend extends tf.KernelBackend {
   private readonly entries = new tf.DataStorage<Entry>(this, tf.engine());
   graph = new OnnxGraph();
   replicas = 1;
+  onDevice = false;
 
   /** The symbol of a tensor. One that was made outside of the trace moves here and becomes a constant. */
   symbol({ dataId }: tf.TensorInfo): Held {
@@ -141,8 +142,8 @@ function register(): void {
   registered = true;
   tf.env().set('PROD', true); // No banner.
   tf.registerBackend(backendName, () => backend, 0);
-  for (const [kernelName, rule] of Object.entries(rules)) {
-    tf.registerKernel({ kernelName, backendName, kernelFunc: (call) => applyRule(kernelName, rule, call) });
+  for (const kernelName of Object.keys(rules)) {
+    tf.registerKernel({ kernelName, backendName, kernelFunc: (call) => applyRule(kernelName, call) });
   }
   for (const { kernelName } of tf.getKernelsForBackend('cpu')) {
     if (kernelName in rules) continue;
@@ -156,16 +157,17 @@ function refuseKernel(kernelName: string): never {
 
 type KernelCall = Parameters<tf.KernelConfig['kernelFunc']>[0];
 
-function applyRule(kernelName: string, rule: Rule, { inputs, attrs }: KernelCall): tf.TensorInfo | tf.TensorInfo[] {
+function applyRule(kernelName: string, { inputs, attrs }: KernelCall): tf.TensorInfo | tf.TensorInfo[] {
   // Kernels of variable arity (AddN, Concat, Pack) receive an array.
   const list = Array.isArray(inputs) ? (inputs as tf.TensorInfo[]).map((info) => backend.symbol(info)) : [];
   const named: Record<string, Held> = {};
   if (!Array.isArray(inputs)) {
     for (const [name, info] of Object.entries(inputs)) if (info) named[name] = backend.symbol(info);
   }
-  const { graph, replicas } = backend;
+  const { graph, replicas, onDevice } = backend;
+  const rule = (onDevice ? deviceRules : rules)[kernelName]!;
   const call = { graph, inputs: named, list, attributes: attrs ?? {} };
-  const result = isPlain(call) ? rule(call) : callReplicated(kernelName, rule, { ...call, replicas });
+  const result = isPlain(call) ? rule(call) : callReplicated(kernelName, rule, { ...call, replicas, onDevice });
   return Array.isArray(result) ? result.map((symbol) => backend.register(symbol)) : backend.register(result);
 }
 
@@ -173,13 +175,14 @@ function applyRule(kernelName: string, rule: Rule, { inputs, attrs }: KernelCall
 const isPlain = (call: Pick<ReplicatedCall, 'graph' | 'inputs' | 'list' | 'attributes'>): call is RuleCall =>
   [...Object.values(call.inputs), ...call.list].every((held) => !(held instanceof Replicated));
 
-/** For how many sets of inputs a function is compiled, and which of its inputs these share. */
-export interface Replication {
-  readonly replicas: number;
-  readonly shared: ReadonlySet<string>;
+/** What a function is compiled for. */
+export interface Target {
+  /** How many sets of inputs, and which of its inputs these share. */
+  readonly replicas?: number;
+  readonly shared?: ReadonlySet<string>;
+  /** Whether it runs on a device other than the processor. */
+  readonly onDevice?: boolean;
 }
-
-const alone: Replication = { replicas: 1, shared: new Set() };
 
 /**
  * Compiles `definition` for inputs of the given shapes (every `null` filled in), or for several sets of them at once.
@@ -188,7 +191,7 @@ const alone: Replication = { replicas: 1, shared: new Set() };
 export function trace(
   definition: TensorFunction,
   shapes: Readonly<Record<string, readonly number[]>>,
-  { replicas, shared }: Replication = alone,
+  { replicas = 1, shared = new Set(), onDevice = false }: Target = {},
 ): Program {
   register();
   const before = tf.getBackend();
@@ -196,6 +199,7 @@ export function trace(
   const graph = new OnnxGraph();
   backend.graph = graph;
   backend.replicas = replicas;
+  backend.onDevice = onDevice;
   try {
     const inputs: Record<string, Feed> = {};
     const outputs: Record<string, Feed> = {};

@@ -2,6 +2,7 @@
  * The vocabulary between behaviours and the kernel. A behaviour is a pure function
  * `(state, message, context) -> state and effects`; it imports nothing but these types.
  */
+import type { Vector } from '../vector.js';
 import type { Stream } from './streams.js';
 
 /** A value that can stand in the event log: plain JSON without float tensors. */
@@ -9,7 +10,7 @@ export type Fact = number | string | boolean | readonly Fact[];
 export type Facts = Readonly<Record<string, Fact>>;
 
 /** Named float32 vectors. Immutable from the moment they are part of an effect. */
-export type Tensors = Readonly<Record<string, Float32Array>>;
+export type Tensors = Readonly<Record<string, Vector>>;
 
 /** What an actor receives. `facts` go to the event log, `tensors` never do. */
 export interface Message {
@@ -27,7 +28,7 @@ export interface Gather {
 }
 
 /** One input of a computation: a vector, a stack of equally long vectors `[K, P]`, or rows of a table. */
-export type Input = Float32Array | Int32Array | readonly Float32Array[] | Gather;
+export type Input = Vector | Int32Array | readonly Vector[] | Gather;
 export type Inputs = Readonly<Record<string, Input>>;
 
 /** Numeric work by name; what the name means is bound when the scenario is assembled. */

@@ -1,3 +1,4 @@
+import { here } from '../vector.js';
 import type { Effect, Engine, Measurement, Pending, Tensors } from './effects.js';
 
 /** A measurement with its virtual time: one line of metrics.jsonl. */
@@ -64,7 +65,7 @@ export class Ledger {
     if (pending === undefined) return;
     const tensors = await (this.engine.wait?.(pending.result) ?? pending.result);
     for (const { output, ...row } of pending.rows) {
-      this.publish({ timeNs, ...row, value: tensors[output]![row.worker ?? 0]! });
+      this.publish({ timeNs, ...row, value: here(tensors[output]!)[row.worker ?? 0]! });
     }
   }
 }

@@ -3,6 +3,7 @@
  */
 import { Stopped } from '../conditions.js';
 import { allFinite } from '../finite.js';
+import { valuesOf } from '../vector.js';
 import { Agenda, priorities, type AgendaKey } from './agenda.js';
 import { Digest } from './digest.js';
 import type {
@@ -358,7 +359,7 @@ class Run {
     const tensors = await (engine.wait?.(result) ?? result);
     if (engine.knownFinite?.(tensors) === true) return tensors;
     for (const output in tensors) {
-      if (!allFinite(tensors[output]!)) {
+      if (!allFinite(await valuesOf(tensors[output]!))) {
         const count = message.facts['step'] ?? message.facts['version'];
         const which = count === undefined ? message.kind : `${message.kind} ${JSON.stringify(count)}`;
         throw new Stopped('diverged', `${name} diverged at ${which}: its ${output} is not finite`);

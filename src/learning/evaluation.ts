@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import { unpack, type Layout } from '../compute/layout.js';
 import type { Runner } from '../compute/runner.js';
 import type { InputSpec, TensorFunction } from '../compute/tensorFunction.js';
+import type { Vector } from '../vector.js';
 import type { LossRow } from './losses.js';
 import type { Model } from './model.js';
 
@@ -52,7 +53,7 @@ function wrong(outputs: tf.Tensor2D, classes: tf.Tensor): tf.Tensor {
 export async function evaluateSet(
   runner: Runner,
   definition: TensorFunction,
-  request: { readonly parameters: Float32Array; readonly set: 'train' | 'test'; readonly indices: Int32Array },
+  request: { readonly parameters: Vector; readonly set: 'train' | 'test'; readonly indices: Int32Array },
 ): Promise<Evaluation> {
   const { parameters, set, indices } = request;
   const batches: Promise<Record<string, Float32Array>>[] = [];

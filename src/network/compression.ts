@@ -10,6 +10,7 @@
  * link must lose nothing that is not sent again, and a receiver must not forget.
  */
 import { z } from 'zod';
+import { here } from '../vector.js';
 import type { Parcel } from '../kernel/effects.js';
 import type { Stream, Streams } from '../kernel/streams.js';
 import { bytesOf } from '../kernel/traffic.js';
@@ -57,7 +58,11 @@ export function compression({ up, down, start, sends, streams }: CompressionOpti
       if (lane?.codec === undefined || vector === undefined) return { message, bytes: bytesOf(message) };
       if (vector.length !== start.length) throw new Error(`${kind} has ${vector.length} entries, not ${start.length}`);
       const key = `${from}/${to}/${kind}`;
-      const content = { vector, codec: lane.codec, stream: streams.stream(from, `compression/${to}/${kind}`) };
+      const content = {
+        vector: here(vector),
+        codec: lane.codec,
+        stream: streams.stream(from, `compression/${to}/${kind}`),
+      };
       const sent = lane.feedback.send(memories.get(key) ?? lane.feedback.first(start), content);
       memories.set(key, sent.memory);
       const decoded = { ...message, tensors: { ...tensors, [lane.tensor]: sent.values } };

@@ -129,7 +129,7 @@ export async function prepare(scenario: Scenario): Promise<Run> {
           },
           ...(signal === undefined ? {} : { signal }),
         });
-        return describeResult(outcome, assembly, await assembly.onCpu());
+        return await describeResult(outcome, assembly, await assembly.onCpu());
       } finally {
         await assembly.close();
         events$.complete();
@@ -196,9 +196,13 @@ function bytesOf({ buffer, byteOffset, byteLength }: Uint8Array | Int32Array | F
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-function describeResult(outcome: Outcome, { settings, layout }: Assembly, onCpu: RunResult['onCpu']): RunResult {
+async function describeResult(
+  outcome: Outcome,
+  { settings, layout }: Assembly,
+  onCpu: RunResult['onCpu'],
+): Promise<RunResult> {
   const { reason, failure, timeNs, eventsDigest, counts, states } = outcome;
-  const tensors = nameTensors(stateOf(states, settings.workers), layout);
+  const tensors = nameTensors(await stateOf(states, settings.workers), layout);
   const bytes = encodeSafetensors(tensors);
   return {
     status: failure?.status ?? (reason === 'interrupted' ? 'interrupted' : 'completed'),

@@ -9,6 +9,7 @@ import { placesOf, type Layout } from '../compute/layout.js';
 import { BadInput } from '../conditions.js';
 import type { Model } from '../learning/model.js';
 import type { Stream } from '../kernel/streams.js';
+import { valuesOf } from '../vector.js';
 import type { NamedTensor, NamedTensors } from '../record/safetensors.js';
 
 /** u, z_j and v_j, each `[P]`. */
@@ -46,14 +47,14 @@ export function initialState(start: Float32Array, workers: number, consensusMome
 }
 
 /** What the actors hold: u of the consensus node, and each worker's last completed step. */
-export function stateOf(states: ReadonlyMap<string, unknown>, workers: number): RunState {
+export async function stateOf(states: ReadonlyMap<string, unknown>, workers: number): Promise<RunState> {
   const held = Array.from({ length: workers }, (_, worker) => states.get(workerName(worker)) as WorkerState);
   const { u, v: uv } = states.get(consensusName) as ConsensusState;
   return {
-    u,
-    uv,
-    z: held.map(({ z }) => z),
-    v: held.map(({ v }) => v),
+    u: await valuesOf(u),
+    uv: uv && (await valuesOf(uv)),
+    z: await Promise.all(held.map(({ z }) => valuesOf(z))),
+    v: await Promise.all(held.map(({ v }) => valuesOf(v))),
   };
 }
 

@@ -19,6 +19,7 @@ import {
 import type { Coupling } from '../optimization/method.js';
 import { potentialOf, type Potentials } from '../optimization/methods/alternating.js';
 import { couplingForce, workerResiduals } from '../optimization/residuals.js';
+import { valuesOf, type Vector } from '../vector.js';
 import type { Settings } from './schema.js';
 
 /**
@@ -102,16 +103,18 @@ export function stationarityTasks(context: StationarityContext) {
   const measurer = envelope === undefined ? undefined : envelopeMeasurer(envelope, settings.monitor.envelope);
   const force = coupling === undefined ? undefined : couplingForce(coupling);
   const envelopes: Task = async (inputs) => {
-    const { u, z } = pointOf(inputs);
+    const { u, z } = await pointOf(inputs);
     const queries = terms().map(({ workers, ...term }) => ({ ...term, alternative: meanOf(workers, z) }));
     const { gradient, lossGradient, residual } = await envelopeNorms(runner, measurer!, { u, terms: queries });
     return { gradient: one(gradient), lossGradient: one(lossGradient), residual: one(residual) };
   };
   return {
     envelope: envelopes,
-    lossGradient: async (inputs: Inputs) => ({ value: one(await lossGradientNorm(pointOf(inputs).u, terms())) }),
+    lossGradient: async (inputs: Inputs) => ({
+      value: one(await lossGradientNorm((await pointOf(inputs)).u, terms())),
+    }),
     workerResiduals: async (inputs: Inputs) => {
-      const point = { ...pointOf(inputs), objectives: ownObjectives() };
+      const point = { ...(await pointOf(inputs)), objectives: ownObjectives() };
       return { value: Float32Array.from(await workerResiduals(runner, force!, point)) };
     },
   };
@@ -128,8 +131,8 @@ function sampled({ assignment, settings, streams }: StationarityContext) {
   });
 }
 
-function pointOf({ u, z }: Inputs): { u: Float32Array; z: readonly Float32Array[] } {
-  return { u: u as Float32Array, z: z as readonly Float32Array[] };
+async function pointOf({ u, z }: Inputs): Promise<{ u: Float32Array; z: readonly Float32Array[] }> {
+  return { u: await valuesOf(u as Vector), z: await Promise.all((z as readonly Vector[]).map(valuesOf)) };
 }
 
 /** The mean of some copies. */

@@ -11,6 +11,7 @@ import { couplingMeasures } from '../optimization/coupling.js';
 import type { Attempt, Coupling, Rules } from '../optimization/method.js';
 import { potentials } from '../optimization/potentials.js';
 import { coupledValue, minimiseCoupled, type CoupledProblem } from '../optimization/minimum.js';
+import { here, valuesOf, type Vector } from '../vector.js';
 import type { Settings } from './schema.js';
 import { stationarityTasks } from './stationarity.js';
 
@@ -42,7 +43,7 @@ type Evaluate = (definition: TensorFunction, inputs: Inputs) => Promise<Tensors>
 /** The engine of a run: tasks by name. */
 export function bindTasks(context: TaskContext): Engine {
   const { runner, rules } = context;
-  const alone: Evaluate = (definition, inputs) => runner.call(definition, inputs);
+  const alone: Evaluate = (definition, inputs) => runner.keep(definition, inputs);
   const together: Evaluate = (definition, inputs) => runner.join(definition, inputs);
   // What a result that was thought over depends on.
   const origins = new WeakMap<Promise<Tensors>, Promise<Tensors>>();
@@ -76,9 +77,9 @@ export function bindTasks(context: TaskContext): Engine {
 
 /** A step as it was taken whole or, where that would leave the domain of the potential, again with a search. */
 async function withinDomain(taken: Tensors, search: () => Promise<Tensors>): Promise<Tensors> {
-  if (taken['leaves']![0] === 0) return taken;
+  if (here(taken['leaves']!)[0] === 0) return taken;
   const kept = await search();
-  if (kept['outside']![0]! > 0) throw new Error('an iterate left the domain of the potential');
+  if (here(kept['outside']!)[0]! > 0) throw new Error('an iterate left the domain of the potential');
   return kept;
 }
 
@@ -95,10 +96,10 @@ function measureTasks(context: TaskContext): Record<string, Task> {
   const evaluate =
     (set: 'train' | 'test'): Task =>
     async ({ u }) => {
-      const parameters = u as Float32Array;
+      const parameters = u as Vector;
       const indices = everything[set];
       const { loss, errors } = await evaluateSet(runner, evaluation, { parameters, set, indices });
-      const objective = loss + (regularization / 2) * squaredNorm(parameters);
+      const objective = loss + (regularization / 2) * squaredNorm(await valuesOf(parameters));
       return { loss: one(loss), error: one(errors / indices.length), objective: one(objective) };
     };
   return {
@@ -107,7 +108,7 @@ function measureTasks(context: TaskContext): Record<string, Task> {
     evaluateTest: evaluate('test'),
     // F(u, z) = sum_j [ f_j(z_j) + (nu/2) ||z_j||^2 + (1/lambda) phihat(u - z_j) ]
     splitting: async ({ u, z }) => {
-      const copies = z as readonly Float32Array[];
+      const copies = z as readonly Vector[];
       const coupled = runner.call(couple, { u: u!, z: copies });
       const losses = await Promise.all(
         copies.map(async (parameters, worker) => {
@@ -120,13 +121,11 @@ function measureTasks(context: TaskContext): Record<string, Task> {
       const sum = losses.reduce((total, loss) => total + loss, 0);
       return { value: one(sum + (regularization / 2) * norms![0]! + penalty![0]!) };
     },
-    optimality: ({ u, z }) => {
+    optimality: async ({ u, z }) => {
       const { problem, value } = minimum!;
-      const point = {
-        u: Float64Array.from(u as Float32Array),
-        z: (z as Float32Array[]).map((zj) => Float64Array.from(zj)),
-      };
-      return Promise.resolve({ value: one(coupledValue(problem, point) - value) });
+      const wide = async (vector: Vector): Promise<Float64Array> => Float64Array.from(await valuesOf(vector));
+      const point = { u: await wide(u as Vector), z: await Promise.all((z as readonly Vector[]).map(wide)) };
+      return { value: one(coupledValue(problem, point) - value) };
     },
   };
 }

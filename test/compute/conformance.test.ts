@@ -4,10 +4,13 @@
  */
 import { describe, expect, it, type TestContext } from 'vitest';
 import { findEngines, openRunner, type EngineRow } from '../../src/compute/engines.js';
+import { DeviceMemory } from '../../src/compute/deviceMemory.js';
+import { DeviceSession } from '../../src/compute/deviceSession.js';
 import { Session } from '../../src/compute/session.js';
 import type { TensorFunction } from '../../src/compute/tensorFunction.js';
 import { sizeOf } from '../../src/compute/table.js';
 import { trace } from '../../src/compute/trace.js';
+import { valuesOf as valuesHere, type Vector } from '../../src/vector.js';
 import { cases } from './cases.js';
 import type { Case } from './cases/case.js';
 import { defects } from './cases/defects.js';
@@ -16,7 +19,10 @@ import { feedsOf, gradientsOf, shapesOf, valuesOf } from './cases/functions.js';
 const relativeTolerance = 1e-4;
 const absoluteTolerance = 1e-5;
 
-type Engine = Pick<EngineRow, 'runner' | 'device'>;
+interface Engine extends Pick<EngineRow, 'runner' | 'device'> {
+  /** Whether functions are compiled by the rules for devices. */
+  readonly onDevice: boolean;
+}
 type Results = Record<string, Float32Array>;
 
 /** Evaluates on an engine. Compiled functions run in a session on this thread: the pool has tests of its own. */
@@ -28,15 +34,24 @@ async function evaluate(engine: Engine, definition: TensorFunction, row: Case): 
 
 /** Evaluates the inputs of all `rows` in one call. Of the inputs `shared` those of the first count for all. */
 async function evaluateReplicas(
-  { device }: Engine,
+  { device, onDevice }: Engine,
   definition: TensorFunction,
   rows: readonly Case[],
   shared: readonly string[],
 ): Promise<Results[]> {
-  const replication = { replicas: rows.length, shared: new Set(shared) };
-  const session = await Session.open(trace(definition, shapesOf(rows[0]!), replication), device);
+  const target = { replicas: rows.length, shared: new Set(shared), onDevice };
+  const program = trace(definition, shapesOf(rows[0]!), target);
+  const session =
+    device === 'cpu'
+      ? await Session.open(program)
+      : await DeviceSession.open(program, device, new DeviceMemory(device, {}));
   const evaluations = await session.evaluate(rows.map(feedsOf), {});
-  return evaluations.map(({ outputs }) => outputs);
+  return Promise.all(evaluations.map(({ outputs }) => valuesOfAll(outputs)));
+}
+
+async function valuesOfAll(vectors: Readonly<Record<string, Vector>>): Promise<Results> {
+  const values = Object.entries(vectors).map(async ([name, vector]) => [name, await valuesHere(vector)] as const);
+  return Object.fromEntries(await Promise.all(values));
 }
 
 /** The case, and the same with its inputs, but for those that are `shared`, turned by one and by two places. */
@@ -60,7 +75,7 @@ const sharings = ({ inputs }: Case): string[][] => {
   return [[], ...(names.length < 2 ? [] : names.map((name) => [name]))];
 };
 
-const reference: Engine = { runner: 'eager', device: 'cpu' };
+const reference: Engine = { runner: 'eager', device: 'cpu', onDevice: false };
 const answers = new Map<string, Promise<Results>>();
 
 /** What the reference says; it is slow, so that it is asked once for all engines. */
@@ -97,9 +112,16 @@ async function whereSupported({ runner, device }: Engine, context: TestContext, 
 }
 
 const found = (await findEngines()).filter(({ library }) => library !== undefined);
-const others = found.filter(({ runner, device }) => runner !== reference.runner || device !== reference.device);
+const others = found
+  .filter(({ runner, device }) => runner !== reference.runner || device !== reference.device)
+  .map(({ runner, device }) => ({ runner, device, onDevice: runner === 'onnx' && device !== 'cpu', rules: '' }));
+// The rules for devices hold on the processor too, which every machine has.
+const engines = [
+  ...others,
+  { runner: 'onnx', device: 'cpu', onDevice: true, rules: ', by the rules for devices' },
+] as const;
 
-describe.each(others)('$runner $device', (engine) => {
+describe.each(engines)('$runner $device$rules', (engine) => {
   const rows = cases.filter(({ only }) => only === undefined || only === engine.device);
 
   for (const row of rows) {
@@ -120,8 +142,8 @@ describe.each(others)('$runner $device', (engine) => {
   }
 });
 
-describe.each(others.filter(({ runner }) => runner === 'onnx'))(
-  '$runner $device, several replicas at once',
+describe.each(engines.filter(({ runner }) => runner === 'onnx'))(
+  '$runner $device$rules, several replicas at once',
   (engine) => {
     const rows = cases.filter(({ only }) => only === undefined || only === engine.device);
     const both = rows.flatMap((row) => [

@@ -62,7 +62,7 @@ async function resultOf(definition: TensorFunction): Promise<{ dx: Float32Array;
   const shapes = Object.fromEntries(
     Object.entries(definition.inputs).map(([name, { shape }]) => [name, shape as number[]]),
   );
-  const session = await Session.open(trace(definition, shapes), 'cpu');
+  const session = await Session.open(trace(definition, shapes));
   session.inputs['x']!.forEach((_, index, x) => (x[index] = index / 2048 - 0.5));
   session.inputs['y']!.forEach((_, index, y) => (y[index] = Math.sin(index)));
   await session.run();

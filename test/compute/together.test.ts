@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { openRunner } from '../../src/compute/engines.js';
 import type { Runner } from '../../src/compute/runner.js';
 import type { TensorFunction } from '../../src/compute/tensorFunction.js';
+import { here } from '../../src/vector.js';
 import { prepare } from '../../src/scenario/simulate.js';
 import { defineScenario } from '../../src/scenario/scenario.js';
 
@@ -38,8 +39,8 @@ describe('calls that join', () => {
       );
       for (const [index, result] of results.entries()) {
         const { y, sum } = await runner.wait(result);
-        expect([...y!]).toEqual([0, 1, 2].map((offset) => (index + offset) * index));
-        expect([...sum!]).toEqual([3 * index + 3]);
+        expect([...here(y!)]).toEqual([0, 1, 2].map((offset) => (index + offset) * index));
+        expect([...here(sum!)]).toEqual([3 * index + 3]);
       }
     });
   });
@@ -49,10 +50,10 @@ describe('calls that join', () => {
       const by = Float32Array.of(3);
       const results = [0, 10, 20, 30].map((start) => runner.join(double, feeds(start, by)));
       const all = await Promise.all(results.map((result) => runner.wait(result)));
-      expect(all.map(({ y }) => [...y!])).toEqual([0, 10, 20, 30].map((x) => [3 * x, 3 * x + 3, 3 * x + 6]));
+      expect(all.map(({ y }) => [...here(y!)])).toEqual([0, 10, 20, 30].map((x) => [3 * x, 3 * x + 3, 3 * x + 6]));
       const { x } = feeds(1);
       const same = [1, 2].map(() => runner.join(double, { x, by }));
-      expect((await Promise.all(same.map((result) => runner.wait(result)))).map(({ y }) => [...y!])).toEqual([
+      expect((await Promise.all(same.map((result) => runner.wait(result)))).map(({ y }) => [...here(y!)])).toEqual([
         [3, 6, 9],
         [3, 6, 9],
       ]);

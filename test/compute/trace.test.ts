@@ -16,7 +16,7 @@ function ofVector(evaluate: (x: tf.Tensor) => Record<string, tf.Tensor>): Tensor
 
 /** The outputs of a function of x = [1, -2, 3]. */
 async function run(definition: TensorFunction): Promise<Record<string, number[]>> {
-  const session = await Session.open(trace(definition, { x: [3] }), 'cpu');
+  const session = await Session.open(trace(definition, { x: [3] }));
   session.inputs['x']!.set([1, -2, 3]);
   await session.run();
   return Object.fromEntries(Object.entries(session.outputs).map(([name, values]) => [name, [...values]]));
@@ -48,7 +48,7 @@ describe('a traced function', () => {
 
   it('may leave inputs unused', async () => {
     const definition = { ...ofVector((x) => ({ y: x.neg() })), inputs: { x: vector, unused: vector } };
-    const session = await Session.open(trace(definition, { x: [3], unused: [3] }), 'cpu');
+    const session = await Session.open(trace(definition, { x: [3], unused: [3] }));
     session.inputs['x']!.set([1, -2, 3]);
     await session.run();
     expect([...session.outputs['y']!]).toEqual([-1, 2, -3]);
@@ -122,7 +122,7 @@ describe('a traced function', () => {
       inputs: { x: { shape: [null, 6, 6, 2], dtype: 'float32' } },
       evaluate: ({ x }) => ({ y: model.apply(x!) as tf.Tensor }),
     };
-    const session = await Session.open(trace(definition, { x: [3, 6, 6, 2] }), 'cpu');
+    const session = await Session.open(trace(definition, { x: [3, 6, 6, 2] }));
     session.inputs['x']!.set(images);
     await session.run();
     const compiled = [...session.outputs['y']!];

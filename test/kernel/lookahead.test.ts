@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import type { Effect } from '../../src/kernel/effects.js';
 import type { CastMember } from '../../src/kernel/simulation.js';
 import { Streams } from '../../src/kernel/streams.js';
+import { here } from '../../src/vector.js';
 import { compute, constantNetwork, ms, play, send, unhurriedEngine } from './fakes.js';
 
 const workers = 4;
@@ -41,7 +42,7 @@ const collector: CastMember = {
   name: 'collector',
   behaviour: {
     init: () => ({ state: 0, effects: [] }),
-    receive: (state: number, { tensors }) => ({ state: fold(state, tensors!['square']![0]!), effects: [] }),
+    receive: (state: number, { tensors }) => ({ state: fold(state, here(tensors!['square']!)[0]!), effects: [] }),
   },
 };
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Message } from '../../src/kernel/effects.js';
 import { Streams, type Stream } from '../../src/kernel/streams.js';
 import { codecSchema, encode, type CodecChoice } from '../../src/network/codecs.js';
+import { here } from '../../src/vector.js';
 import {
   compression,
   compressionSchema,
@@ -23,12 +24,12 @@ const upFacts = { worker: 0, step: 1, version: 0 };
 /** A message of a worker, and its tensor as the consensus node decodes it. */
 function sendUp({ compress }: Compression, z: Float32Array, from = 'worker-0'): Float32Array {
   const message = { kind: 'deliver', facts: upFacts, tensors: { z } };
-  return compress({ from, to: 'consensus', message }).message.tensors!['z']!;
+  return here(compress({ from, to: 'consensus', message }).message.tensors!['z']!);
 }
 
 function sendDown({ compress }: Compression, u: Float32Array, to = 'worker-0'): Float32Array {
   const message = { kind: 'reply', facts: { worker: 0, version: 1 }, tensors: { u } };
-  return compress({ from: 'consensus', to, message }).message.tensors!['u']!;
+  return here(compress({ from: 'consensus', to, message }).message.tensors!['u']!);
 }
 
 function norm(vector: Iterable<number>): number {

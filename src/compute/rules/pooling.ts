@@ -10,14 +10,19 @@ import { bordered, imagesNCHW, placesWithin, poolingWindows, refuseOtherWindows,
 const geometry = (attributes: RuleCall['attributes'], x: TraceSymbol): Windows =>
   poolingWindows(attributes as unknown as Parameters<typeof poolingWindows>[0], x);
 
+/** Refuses windows that may lie outside of the image as a whole. */
+export function refuseWindowsOutside(kernel: string, { pads, size }: Windows): void {
+  if (pads.some((extent, side) => extent >= size[side % 2]!)) {
+    throw cannotCompile(kernel, 'with windows that lie outside of the image', 'pad by less than a window');
+  }
+}
+
 function pool(kernel: string, operator: string): Rule {
   return ({ graph, inputs, attributes }) => {
     const x = inputs['x']!;
     const windows = geometry(attributes, x);
     const { outShape: shape, size, strides, pads } = windows;
-    if (pads.some((extent, side) => extent >= size[side % 2]!)) {
-      throw cannotCompile(kernel, 'with windows that lie outside of the image', 'pad by less than a window');
-    }
+    refuseWindowsOutside(kernel, windows);
     const images = arrange(graph, x, imagesNCHW);
     const dims = physicalDims(shape, imagesNCHW);
     const apart = sampledOf(graph, images, windows) !== undefined || areSmallTiles(windows);
@@ -218,7 +223,7 @@ const avgPoolGrad: Rule = ({ graph, inputs, attributes }) => {
 };
 
 /** One over the number of pixels in each window. */
-function sharesOfAverage({ places, size, strides, pads, image }: Windows): number[] {
+export function sharesOfAverage({ places, size, strides, pads, image }: Windows): number[] {
   const [rows, columns] = [0, 1].map((axis) =>
     Array.from({ length: places[axis]! }, (_, place) => {
       const start = place * strides[axis]! - pads[axis]!;
