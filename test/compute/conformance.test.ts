@@ -114,14 +114,22 @@ async function whereSupported({ runner, device }: Engine, context: TestContext, 
 const found = (await findEngines()).filter(({ library }) => library !== undefined);
 const others = found
   .filter(({ runner, device }) => runner !== reference.runner || device !== reference.device)
-  .map(({ runner, device }) => ({ runner, device, onDevice: runner === 'onnx' && device !== 'cpu', rules: '' }));
+  .map(({ runner, device }) => ({
+    title: `${runner} ${device}`,
+    runner,
+    device,
+    onDevice: runner === 'onnx' && device !== 'cpu',
+  }));
 // The rules for devices hold on the processor too, which every machine has.
-const engines = [
-  ...others,
-  { runner: 'onnx', device: 'cpu', onDevice: true, rules: ', by the rules for devices' },
-] as const;
+const processor = {
+  title: 'onnx cpu by the rules for devices',
+  runner: 'onnx',
+  device: 'cpu',
+  onDevice: true,
+} as const;
+const engines = [...others, processor];
 
-describe.each(engines)('$runner $device$rules', (engine) => {
+describe.each(engines)('$title', (engine) => {
   const rows = cases.filter(({ only }) => only === undefined || only === engine.device);
 
   for (const row of rows) {
@@ -142,27 +150,24 @@ describe.each(engines)('$runner $device$rules', (engine) => {
   }
 });
 
-describe.each(engines.filter(({ runner }) => runner === 'onnx'))(
-  '$runner $device$rules, several replicas at once',
-  (engine) => {
-    const rows = cases.filter(({ only }) => only === undefined || only === engine.device);
-    const both = rows.flatMap((row) => [
-      { name: `the values of ${row.name}`, row, functionOf: valuesOf },
-      ...(row.gradients === undefined ? [{ name: `the gradients of ${row.name}`, row, functionOf: gradientsOf }] : []),
-    ]);
+describe.each(engines.filter(({ runner }) => runner === 'onnx'))('$title, several replicas at once', (engine) => {
+  const rows = cases.filter(({ only }) => only === undefined || only === engine.device);
+  const both = rows.flatMap((row) => [
+    { name: `the values of ${row.name}`, row, functionOf: valuesOf },
+    ...(row.gradients === undefined ? [{ name: `the gradients of ${row.name}`, row, functionOf: gradientsOf }] : []),
+  ]);
 
-    for (const { name, row, functionOf } of both) {
-      it(`agrees on ${name}`, async (context) => {
-        await whereSupported(engine, context, async () => {
-          for (const shared of sharings(row)) {
-            const replicas = turned(row, shared);
-            const together = await evaluateReplicas(engine, functionOf(row), replicas, shared);
-            for (const [index, replica] of replicas.entries()) {
-              expectAgreement(together[index]!, await evaluate(engine, functionOf(replica), replica));
-            }
+  for (const { name, row, functionOf } of both) {
+    it(`agrees on ${name}`, async (context) => {
+      await whereSupported(engine, context, async () => {
+        for (const shared of sharings(row)) {
+          const replicas = turned(row, shared);
+          const together = await evaluateReplicas(engine, functionOf(row), replicas, shared);
+          for (const [index, replica] of replicas.entries()) {
+            expectAgreement(together[index]!, await evaluate(engine, functionOf(replica), replica));
           }
-        });
+        }
       });
-    }
-  },
-);
+    });
+  }
+});
