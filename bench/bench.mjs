@@ -1,7 +1,8 @@
-/** npm run bench [-- --device D]: the comparison with PyTorch, or what a device does as workers are added. */
+/** npm run bench [-- --device D [--model M] [--workers N]]: peers beside this, or a device as workers are added. */
 import { parseArgs } from 'node:util';
 import { compare } from './comparison.mjs';
 import { measureDevice } from './devices.mjs';
 
-const { values } = parseArgs({ options: { device: { type: 'string' } } });
-await (values.device === undefined ? compare() : measureDevice(values.device));
+const several = { type: 'string', multiple: true };
+const { values } = parseArgs({ options: { device: { type: 'string' }, model: several, workers: several } });
+await (values.device === undefined ? compare() : measureDevice(values.device, values));

@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: one table, measured in one run. The comparison with PyTorch alternates short blocks of both, because
- * the speed of a shared machine drifts; ratios are taken block by block and their median is quoted.
+ * `npm run bench`: one table, measured in one run. The comparison with PyTorch and JAX alternates short blocks of all,
+ * because the speed of a shared machine drifts; ratios are taken block by block and their median is quoted.
  */
 import Table from 'cli-table3';
 import { kernelEventsPerSecond, networkMessagesPerSecond } from './kernel.mjs';
@@ -15,7 +15,7 @@ const rounds = 7;
 const iterations = 150;
 
 export async function compare() {
-  const peers = await findPeers();
+  const peers = await findPeers({ device: 'cpu', tuned: true });
   const ours = [];
   const theirs = new Map(peers.map(({ name }) => [name, []]));
   for (let round = 1; round <= rounds; round += 1) {
@@ -24,6 +24,7 @@ export async function compare() {
     for (const peer of peers) theirs.get(peer.name).push(await peer.millisecondsPerIteration(iterations));
   }
   for (const peer of peers) peer.stop();
+  const compared = peers.filter(({ failed }) => !failed);
   progress('a worker step under each potential');
   const steps = new Map();
   const potentials = await potentialSteps();
@@ -48,17 +49,17 @@ export async function compare() {
   const milliseconds = (values) =>
     `${median(values).toFixed(2)} ms (${Math.min(...values).toFixed(2)} to ${Math.max(...values).toFixed(2)})`;
   table.push(['LeNet-5, four workers, batch 20, momentum 0.9: one synchronous iteration', milliseconds(ours)]);
-  for (const [name, values] of theirs) table.push([`the same, ${name}`, milliseconds(values)]);
-  for (const group of new Set(peers.map((peer) => peer.group))) {
+  for (const { name } of compared) table.push([`the same, ${name}`, milliseconds(theirs.get(name))]);
+  for (const group of new Set(compared.map((peer) => peer.group))) {
     // The best of one and two threads, round by round.
-    const members = peers.filter((peer) => peer.group === group).map(({ name }) => theirs.get(name));
+    const members = compared.filter((peer) => peer.group === group).map(({ name }) => theirs.get(name));
     const ratios = ours.map((own, round) => Math.min(...members.map((values) => values[round])) / own);
     table.push([
-      `times faster than ${group}, best of 1 and 2 threads`,
+      `times faster than ${group}${members.length > 1 ? ', best of 1 and 2 threads' : ''}`,
       `${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)})`,
     ]);
   }
-  if (peers.length === 0)
+  if (!compared.some(({ group }) => group === 'PyTorch'))
     table.push(['PyTorch', 'not found: no python3 here can import torch (Debian: python3-torch libopenblas0-pthread)']);
   for (const [potential, values] of [...steps].slice(1)) {
     const ratios = values.map((value, round) => value / steps.get('quad')[round]);

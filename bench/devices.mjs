@@ -1,14 +1,15 @@
 /**
- * What a device does as workers are added: milliseconds of a synchronous iteration beside PyTorch's, taken in turns, and
- * worker steps a second of ten thousand workers with little to do.
+ * What a device does as workers are added: milliseconds of a synchronous iteration beside those of its peers, taken in
+ * turns, and worker steps a second of ten thousand workers with little to do.
  */
 import Table from 'cli-table3';
-import { findPeers } from './peers.mjs';
+import { findPeers, groupsOn } from './peers.mjs';
 import { median, millisecondsPerIteration, progress } from './timing.mjs';
 
 const rounds = 3;
-const workerCounts = [1, 4, 16, 64, 256];
 const models = { lenet5: 'lenet5', mlp: { kind: 'mlp', hidden: [100] } };
+const everyModel = Object.keys(models);
+const everyWorkers = [1, 4, 16, 64, 256];
 
 // Functions have been compiled by then, and memory is used again.
 const warmupSteps = 800;
@@ -30,29 +31,35 @@ function training(model, workers, device) {
 
 /** So many iterations that a block takes about a second. */
 const blockOf = (workers) => Math.max(4, Math.round(120 / workers));
+const blockOfPeer = ({ single }) => Math.min(1000, Math.max(3, Math.round(1000 / single)));
+const warmupOfPeer = (workers) => Math.max(3, Math.ceil(40 / workers));
 
 async function trainingRow(model, workers, device) {
   const iterations = blockOf(workers);
-  const peers = await findPeers({ groups: ['PyTorch'], more: ['--model', model, '--workers', String(workers)] });
+  const groups = groupsOn(device);
+  const peers = await findPeers({ device, model, workers, warmup: warmupOfPeer(workers) });
   const ours = [];
+  const theirs = groups.map(() => []);
   const ratios = [];
-  const theirs = [];
   for (let round = 0; round < rounds; round += 1) {
     const own = await millisecondsPerIteration(training(model, workers, device), {
       warmup: warmupOf(workers),
       iterations,
     });
-    const others = [];
-    for (const peer of peers) others.push(await peer.millisecondsPerIteration(iterations));
+    // The best of a group.
+    const bests = groups.map(() => Infinity);
+    for (const peer of peers) {
+      const group = groups.indexOf(peer.group);
+      bests[group] = Math.min(bests[group], await peer.millisecondsPerIteration(blockOfPeer(peer)));
+    }
     ours.push(own);
-    if (others.length === 0) continue;
-    theirs.push(Math.min(...others));
-    ratios.push(theirs.at(-1) / own);
+    bests.forEach((best, group) => theirs[group].push(best));
+    ratios.push(Math.min(...bests) / own);
   }
   for (const peer of peers) peer.stop();
   const own = median(ours);
-  const text = (values) => (values.length === 0 ? '-' : median(values).toFixed(2));
-  return [model, workers, own.toFixed(2), (own / workers).toFixed(3), text(theirs), text(ratios)];
+  const text = (values) => (Number.isFinite(median(values)) ? median(values).toFixed(2) : '-');
+  return [model, workers, own.toFixed(2), (own / workers).toFixed(3), ...theirs.map(text), text(ratios)];
 }
 
 /** Ten thousand workers, synchronously, whose steps take no time of their own. */
@@ -68,21 +75,23 @@ async function stepsPerSecond(data, device, batch) {
   return (1000 * workers) / (await millisecondsPerIteration(scenario, { warmup: 5, iterations: 5 }));
 }
 
-export async function measureDevice(device) {
+export async function measureDevice(device, { model = everyModel, workers = everyWorkers } = {}) {
   const style = { head: [], border: [], compact: true };
   const head = [
     'model',
     'workers',
     'ms an iteration',
     'ms a worker',
-    'PyTorch, best of 1 and 2 threads',
-    'times faster',
+    ...groupsOn(device),
+    'times faster than the best',
   ];
   const table = new Table({ head, style });
-  for (const model of Object.keys(models)) {
-    for (const workers of workerCounts) {
-      progress(`${model}, ${workers} workers`);
-      table.push(await trainingRow(model, workers, device));
+  for (const name of model) {
+    for (const count of workers.map(Number)) {
+      progress(`${name}, ${count} workers`);
+      const row = await trainingRow(name, count, device);
+      progress(row.map((cell, column) => `${head[column]}: ${cell}`).join(' | ')); // should the rest not be waited for
+      table.push(row);
     }
   }
   process.stdout.write(`device ${device}: synchronous iterations, batch 20, momentum 0.9\n${table.toString()}\n`);

