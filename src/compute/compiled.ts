@@ -1,6 +1,6 @@
 import type { Feeds } from './feeds.js';
 import type { TensorFunction } from './tensorFunction.js';
-import { trace, type Program } from './trace.js';
+import { trace, type Program, type Target } from './trace.js';
 
 /** A tensor function compiled for one shape of each input: for one call, and as needed for several at once. */
 export class Compiled {
@@ -10,9 +10,9 @@ export class Compiled {
   constructor(
     private readonly definition: TensorFunction,
     private readonly shapes: Readonly<Record<string, readonly number[]>>,
-    private readonly onDevice: boolean,
+    private readonly target: Pick<Target, 'onDevice'>,
   ) {
-    this.alone = trace(definition, shapes, { onDevice });
+    this.alone = trace(definition, shapes, target);
   }
 
   /** The program for these calls. An input for which all of them have the same array is taken once. */
@@ -23,8 +23,8 @@ export class Compiled {
     const key = `${calls.length} ${shared.join()}`;
     let program = this.several.get(key);
     if (program === undefined) {
-      const { onDevice } = this;
-      program = trace(this.definition, this.shapes, { replicas: calls.length, shared: new Set(shared), onDevice });
+      const target = { ...this.target, replicas: calls.length, shared: new Set(shared) };
+      program = trace(this.definition, this.shapes, target);
       this.several.set(key, program);
     }
     return program;

@@ -8,8 +8,8 @@ import type { Tables } from './feeds.js';
 import { OnnxRunner } from './onnxRunner.js';
 import type { Fingerprint, Runner } from './runner.js';
 import { here } from '../vector.js';
-import { DeviceMemory } from './deviceMemory.js';
-import { DeviceSession } from './deviceSession.js';
+import { DeviceMemory } from './device/memory.js';
+import { DeviceSession } from './device/session.js';
 import { Session } from './session.js';
 import type { TensorFunction } from './tensorFunction.js';
 import { trace } from './trace.js';
@@ -40,7 +40,7 @@ async function prepareOnnx(device: string): Promise<string> {
   const session =
     device === 'cpu'
       ? await Session.open(program)
-      : await DeviceSession.open(program, device, new DeviceMemory(device, {}));
+      : await DeviceSession.open(program, device, await DeviceMemory.open(device, {}));
   const [evaluation] = await session.evaluate([{ x: Float32Array.of(3, 3, 3, 3) }], {});
   const product = here(evaluation!.outputs['y']!)[0]!;
   if (product !== 6) throw new Error(`the ${device} device computed 2 * 3 = ${product}`);
@@ -176,7 +176,7 @@ export async function openRunner(
     node: process.version,
   };
   const threads = options.threads === 'auto' ? availableParallelism() : options.threads;
-  if (row.runner === 'onnx') return new OnnxRunner(fingerprint, { device: row.device, threads, batch }, tables);
+  if (row.runner === 'onnx') return OnnxRunner.open(fingerprint, { device: row.device, threads, batch }, tables);
   return new EagerRunner(fingerprint, row.device, tables);
 }
 

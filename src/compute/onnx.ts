@@ -108,8 +108,13 @@ export class OnnxGraph {
   readonly facts = new Facts();
   /** A rough count of scalar operations: says whether a call is worth a trip to another thread. */
   operations = 0;
-  /** How many elements the largest value has. */
+  /** How many elements the largest value has that a node gives. */
   largest = 0;
+
+  constructor(
+    /** Whether it runs on a device other than the processor. */
+    readonly onDevice = false,
+  ) {}
 
   dims(value: Value): readonly number[] {
     return this.types.get(value)!.dims;
@@ -122,7 +127,6 @@ export class OnnxGraph {
   input(name: string, type: ElementType, dims: readonly number[]): Value {
     this.inputs.push(valueInfo(name, { type, dims }));
     this.types.set(name, { type, dims });
-    this.largest = Math.max(this.largest, sizeOf(dims));
     return name;
   }
 

@@ -1,18 +1,15 @@
 /** The compiled runner: traces each function once for each shape of its inputs and runs it in ONNX Runtime. */
-import { Compiled } from './compiled.js';
-import { resolveShapes, signatureOf, type Feeds, type Tables } from './feeds.js';
-import { Pool } from './pool.js';
-import type { Fingerprint, Runner, RunnerOptions } from './runner.js';
 import { valuesOf, type Vector } from '../vector.js';
-import { DeviceMemory } from './deviceMemory.js';
-import { counted, DeviceSession } from './deviceSession.js';
-import { Session, type Evaluation } from './session.js';
+import { Compiled } from './compiled.js';
+import { Device } from './device/device.js';
+import { resolveShapes, signatureOf, type Feeds, type Tables } from './feeds.js';
+import type { Call, Place } from './place.js';
+import { inlineOperationsMax, Processor } from './processor.js';
+import type { Fingerprint, Runner, RunnerOptions } from './runner.js';
+import type { Evaluation } from './session.js';
 import type { TensorFunction } from './tensorFunction.js';
 import { Together } from './together.js';
 import type { Program } from './trace.js';
-
-// A trip to another thread costs about 60 us: work of fewer scalar operations is done here at once.
-const inlineOperationsMax = 1_000_000;
 
 // How many calls are evaluated together at most, and how many elements their largest tensors have then. On a processor
 // that is worth it for small work, where a call costs more than its arithmetic: a step of LeNet-5, or of an MLP with 100
@@ -24,22 +21,25 @@ type Result = Record<string, Vector>;
 
 export class OnnxRunner implements Runner {
   private readonly compiled = new Map<TensorFunction, Map<string, Compiled>>();
-  private readonly inline = new Map<Program, Promise<Session>>();
-  private readonly onDevice = new Map<Program, Promise<DeviceSession>>();
-  private readonly memory: DeviceMemory;
   private readonly together = new Together(
-    (compiled, calls) => this.evaluate(compiled.programFor(calls), calls),
+    (compiled, calls) => this.place.evaluate(compiled.programFor(calls), calls),
     ({ alone }, evaluation) => this.resultOf(alone, evaluation),
   );
   private readonly finite = new WeakSet<Result>();
-  private pool: Pool | undefined;
 
-  constructor(
+  private constructor(
     readonly fingerprint: Fingerprint,
-    private readonly options: RunnerOptions,
-    private readonly tables: Tables,
-  ) {
-    this.memory = new DeviceMemory(options.device, tables);
+    private readonly batch: RunnerOptions['batch'],
+    private readonly place: Place,
+  ) {}
+
+  static async open(
+    fingerprint: Fingerprint,
+    { device, threads, batch }: RunnerOptions,
+    tables: Tables,
+  ): Promise<OnnxRunner> {
+    const place = device === 'cpu' ? new Processor(threads, tables) : await Device.open(device, tables);
+    return new OnnxRunner(fingerprint, batch, place);
   }
 
   async call(definition: TensorFunction, feeds: Feeds): Promise<Record<string, Float32Array>> {
@@ -48,17 +48,16 @@ export class OnnxRunner implements Runner {
     return Object.fromEntries(await Promise.all(vectors));
   }
 
-  async keep(definition: TensorFunction, feeds: Feeds): Promise<Result> {
-    const { alone } = this.compile(definition, feeds);
-    const [evaluation] = await this.evaluate(alone, [feeds]);
-    return this.resultOf(alone, evaluation!);
+  keep(definition: TensorFunction, feeds: Feeds): Promise<Result> {
+    const call = this.place.resolve({ definition, feeds });
+    return this.evaluateAlone(this.compile(call), call);
   }
 
   join(definition: TensorFunction, feeds: Feeds): Promise<Result> {
-    const compiled = this.compile(definition, feeds);
+    const call = this.place.resolve({ definition, feeds });
+    const compiled = this.compile(call);
     const most = this.mostTogether(compiled.alone);
-    if (most === 1) return this.keep(definition, feeds);
-    return this.together.add(compiled, most, feeds);
+    return most === 1 ? this.evaluateAlone(compiled, call) : this.together.add(compiled, most, call.feeds);
   }
 
   knownFinite(result: Result): boolean {
@@ -67,73 +66,51 @@ export class OnnxRunner implements Runner {
 
   wait<Value>(result: Promise<Value>, joined: Promise<unknown> = result): Promise<Value> {
     this.together.need(joined);
-    const helping = this.pool?.help(result, (program, calls) => this.runInline(program, calls));
+    const helping = this.place.help(result);
     return helping === undefined ? result : helping.then(() => result);
   }
 
-  async onCpu(): Promise<Record<string, string[]>> {
-    const left: Record<string, string[]> = {};
-    for (const [{ name }, opening] of this.onDevice) {
-      const { onCpu } = await opening;
-      if (onCpu.length > 0) left[name] = [...new Set([...(left[name] ?? []), ...onCpu])].sort();
-    }
-    return left;
+  onCpu(): Promise<Record<string, string[]>> {
+    return this.place.onCpu();
   }
 
-  async close(): Promise<void> {
-    await this.pool?.close();
+  close(): Promise<void> {
+    return this.place.close();
+  }
+
+  private async evaluateAlone({ alone }: Compiled, { feeds }: Call): Promise<Result> {
+    const [evaluation] = await this.place.evaluate(alone, [feeds]);
+    return this.resultOf(alone, evaluation!);
   }
 
   private resultOf({ operations }: Program, { outputs, finite }: Evaluation<Vector>): Result {
-    // Small results are looked at again sooner than remembered.
-    if (finite && (operations >= inlineOperationsMax || this.options.device !== 'cpu')) this.finite.add(outputs);
+    // Small results on the processor are looked at again sooner than remembered.
+    if (finite && (operations >= inlineOperationsMax || !this.place.isProcessor)) this.finite.add(outputs);
     return outputs;
   }
 
   /** How many calls are evaluated at once at most. It must not depend on the number of threads. */
   private mostTogether({ largest, operations }: Program): number {
-    const { device, batch } = this.options;
-    if (batch !== 'auto') return batch;
-    if (device === 'cpu' && operations >= inlineOperationsMax) return 1;
-    const { calls, elements } = device === 'cpu' ? togetherMax : togetherOnDeviceMax;
+    if (this.batch !== 'auto') return this.batch;
+    const { isProcessor } = this.place;
+    if (isProcessor && operations >= inlineOperationsMax) return 1;
+    const { calls, elements } = isProcessor ? togetherMax : togetherOnDeviceMax;
     const most = Math.max(1, Math.min(calls, Math.floor(elements / largest)));
     // The largest power of two: what waits is evaluated in such parts.
     return 1 << (31 - Math.clz32(most));
   }
 
-  private evaluate(program: Program, calls: readonly Feeds[]): Promise<Evaluation<Vector>[]> {
-    const { device, threads } = this.options;
-    if (device !== 'cpu') return this.runOnDevice(program, calls);
-    if (threads === 1 || program.operations < inlineOperationsMax) return this.runInline(program, calls);
-    // This thread is one of them: it works while it waits.
-    this.pool ??= new Pool(threads - 1, this.tables);
-    return this.pool.run(program, calls);
-  }
-
-  private compile(definition: TensorFunction, feeds: Feeds): Compiled {
+  private compile({ definition, feeds }: Call): Compiled {
     const signature = signatureOf(definition, feeds);
     let shapes = this.compiled.get(definition);
     if (shapes === undefined) this.compiled.set(definition, (shapes = new Map<string, Compiled>()));
     let compiled = shapes.get(signature);
     if (compiled === undefined) {
-      const onDevice = this.options.device !== 'cpu';
-      const compiling = onDevice ? counted(definition) : definition;
-      shapes.set(signature, (compiled = new Compiled(compiling, resolveShapes(definition, feeds), onDevice)));
+      const { place } = this;
+      const shapesOfInputs = resolveShapes(definition, feeds);
+      compiled = new Compiled(place.completed(definition), shapesOfInputs, { onDevice: !place.isProcessor });
+      shapes.set(signature, compiled);
     }
     return compiled;
-  }
-
-  private async runInline(program: Program, calls: readonly Feeds[]): Promise<Evaluation[]> {
-    let session = this.inline.get(program);
-    if (session === undefined) this.inline.set(program, (session = Session.open(program)));
-    return (await session).evaluate(calls, this.tables);
-  }
-
-  private async runOnDevice(program: Program, calls: readonly Feeds[]): Promise<Evaluation<Vector>[]> {
-    let session = this.onDevice.get(program);
-    if (session === undefined) {
-      this.onDevice.set(program, (session = DeviceSession.open(program, this.options.device, this.memory)));
-    }
-    return (await session).evaluate(calls, this.tables);
   }
 }

@@ -10,6 +10,8 @@ type Feeds = Readonly<Record<string, Feed>>;
 
 /** How many values are packed at most. */
 const packedMax = 4096;
+/** How many values one has that is packed while others are too large. */
+const smallMax = 1024;
 
 export interface Packing {
   /** Where a tensor begins in the array, and how many values it has, in the order of the array. */
@@ -17,17 +19,22 @@ export interface Packing {
   readonly length: number;
 }
 
-/** How `feeds` are packed: all that are float32, or none where they are too large, or one alone. */
+/** How `feeds` are packed: all that are float32, or, where these are too large, those that are small; never one alone. */
 export function packingOf(feeds: Feeds): Packing {
+  const real = Object.entries(feeds).flatMap(([name, { dtype, shape }]) =>
+    dtype === 'float32' ? [{ name, size: sizeOf(shape) }] : [],
+  );
+  return placed(real) ?? placed(real.filter(({ size }) => size <= smallMax)) ?? { places: new Map(), length: 0 };
+}
+
+function placed(tensors: readonly { readonly name: string; readonly size: number }[]): Packing | undefined {
   const places = new Map<string, { offset: number; size: number }>();
   let length = 0;
-  for (const [name, { dtype, shape }] of Object.entries(feeds)) {
-    if (dtype !== 'float32') continue;
-    const size = sizeOf(shape);
+  for (const { name, size } of tensors) {
     places.set(name, { offset: length, size });
     length += size;
   }
-  return places.size > 1 && length <= packedMax ? { places, length } : { places: new Map(), length: 0 };
+  return places.size > 1 && length <= packedMax ? { places, length } : undefined;
 }
 
 /** Adds the inputs to `graph`; gives the value of each, by name, in its shape. */

@@ -67,23 +67,21 @@ export interface ReplicatedCall {
   readonly inputs: Readonly<Record<string, Held>>;
   readonly list: readonly Held[];
   readonly attributes: RuleCall['attributes'];
-  /** Whether the graph runs on a device other than the processor. */
-  readonly onDevice: boolean;
 }
 
 /** Calls a kernel of which an input is replicated. */
 export function callReplicated(kernel: string, rule: Rule, call: ReplicatedCall): Held | Held[] {
   const held = [...Object.values(call.inputs), ...call.list];
   // What lies apart stays so on the processor: the convolutions from which it comes are worth more undisturbed.
-  const together = call.onDevice || held.every((input) => !(input instanceof Replicated) || input.isStacked);
+  const together = call.graph.onDevice || held.every((input) => !(input instanceof Replicated) || input.isStacked);
   const stacked = together ? liftOf(kernel, call)?.(call) : undefined;
   if (stacked === undefined) return callApart(rule, call);
   const result = rule(stacked);
   return Array.isArray(result) ? result.map((symbol) => Replicated.stacked(symbol)) : Replicated.stacked(result);
 }
 
-const liftOf = (kernel: string, { onDevice }: ReplicatedCall): Lift | undefined =>
-  lifts[kernel] ?? (onDevice ? deviceLifts[kernel] : undefined);
+const liftOf = (kernel: string, { graph }: ReplicatedCall): Lift | undefined =>
+  lifts[kernel] ?? (graph.onDevice ? deviceLifts[kernel] : undefined);
 
 function callApart(rule: Rule, call: ReplicatedCall): Held | Held[] {
   const results = Array.from({ length: call.replicas }, (_, replica) =>

@@ -20,7 +20,7 @@ export interface Evaluation<Kind extends Vector = Float32Array> {
   readonly finite: boolean;
 }
 
-export const sessionOptions = {
+const sessionOptions = {
   // One thread inside a session: bits must not depend on the number of cores.
   intraOpNumThreads: 1,
   interOpNumThreads: 1,
@@ -28,6 +28,13 @@ export const sessionOptions = {
   graphOptimizationLevel: 'all',
   logSeverityLevel: 3,
 } as const;
+
+/** Options for a session on `device`. */
+export function sessionOptionsOn(device: string): ort.InferenceSession.SessionOptions {
+  // Shapes never change, so that a buffer of the right size is always there from the call before.
+  const provider = device === 'webgpu' ? ({ name: 'webgpu', storageBufferCacheMode: 'simple' } as const) : device;
+  return { ...sessionOptions, executionProviders: [provider] };
+}
 
 /** An open ONNX Runtime session on the processor with its own input and output arrays, used again at each call. */
 export class Session {
@@ -56,8 +63,7 @@ export class Session {
   }
 
   static async open(executable: Executable): Promise<Session> {
-    const options = { ...sessionOptions, executionProviders: ['cpu'] };
-    return new Session(await ort.InferenceSession.create(executable.bytes, options), executable);
+    return new Session(await ort.InferenceSession.create(executable.bytes, sessionOptionsOn('cpu')), executable);
   }
 
   /** Evaluates `inputs` into `outputs`. */

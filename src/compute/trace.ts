@@ -42,7 +42,6 @@ class TraceBackend extends tf.KernelBackend {
   private readonly entries = new tf.DataStorage<Entry>(this, tf.engine());
   graph = new OnnxGraph();
   replicas = 1;
-  onDevice = false;
 
   /** The symbol of a tensor. One that was made outside of the trace moves here and becomes a constant. */
   symbol({ dataId }: tf.TensorInfo): Held {
@@ -164,10 +163,10 @@ function applyRule(kernelName: string, { inputs, attrs }: KernelCall): tf.Tensor
   if (!Array.isArray(inputs)) {
     for (const [name, info] of Object.entries(inputs)) if (info) named[name] = backend.symbol(info);
   }
-  const { graph, replicas, onDevice } = backend;
-  const rule = (onDevice ? deviceRules : rules)[kernelName]!;
+  const { graph, replicas } = backend;
+  const rule = (graph.onDevice ? deviceRules : rules)[kernelName]!;
   const call = { graph, inputs: named, list, attributes: attrs ?? {} };
-  const result = isPlain(call) ? rule(call) : callReplicated(kernelName, rule, { ...call, replicas, onDevice });
+  const result = isPlain(call) ? rule(call) : callReplicated(kernelName, rule, { ...call, replicas });
   return Array.isArray(result) ? result.map((symbol) => backend.register(symbol)) : backend.register(result);
 }
 
@@ -196,10 +195,9 @@ export function trace(
   register();
   const before = tf.getBackend();
   void tf.setBackend(backendName); // Synchronous: the factory is.
-  const graph = new OnnxGraph();
+  const graph = new OnnxGraph(onDevice);
   backend.graph = graph;
   backend.replicas = replicas;
-  backend.onDevice = onDevice;
   try {
     const inputs: Record<string, Feed> = {};
     const outputs: Record<string, Feed> = {};

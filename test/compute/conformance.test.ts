@@ -4,8 +4,8 @@
  */
 import { describe, expect, it, type TestContext } from 'vitest';
 import { findEngines, openRunner, type EngineRow } from '../../src/compute/engines.js';
-import { DeviceMemory } from '../../src/compute/deviceMemory.js';
-import { DeviceSession } from '../../src/compute/deviceSession.js';
+import { DeviceMemory } from '../../src/compute/device/memory.js';
+import { DeviceSession } from '../../src/compute/device/session.js';
 import { Session } from '../../src/compute/session.js';
 import type { TensorFunction } from '../../src/compute/tensorFunction.js';
 import { sizeOf } from '../../src/compute/table.js';
@@ -44,7 +44,7 @@ async function evaluateReplicas(
   const session =
     device === 'cpu'
       ? await Session.open(program)
-      : await DeviceSession.open(program, device, new DeviceMemory(device, {}));
+      : await DeviceSession.open(program, device, await DeviceMemory.open(device, {}));
   const evaluations = await session.evaluate(rows.map(feedsOf), {});
   return Promise.all(evaluations.map(({ outputs }) => valuesOfAll(outputs)));
 }

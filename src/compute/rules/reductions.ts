@@ -49,27 +49,56 @@ function reduction(operator: string, { before = numbers, after }: Types = {}): S
     const dims = physicalDims(shape, order);
     const operands = [summed, graph.constant('int64', [axes.length], physicalAxes)];
     const keepdims = keepDims ? 1 : 0;
+    const asProduct = operator === 'ReduceSum' ? sumAsProduct(graph, summed, physicalAxes) : undefined;
     const value =
-      operator === 'ReduceSum' && physicalAxes.join() === '0' && isFewRows(graph, summed)
-        ? sumOfRows(graph, summed, dims)
-        : graph.node(operator, operands, dims, { attributes: { keepdims } });
+      asProduct === undefined
+        ? graph.node(operator, operands, dims, { attributes: { keepdims } })
+        : graph.reshape(asProduct, dims);
     graph.operations += sizeOf(x.shape);
     return converted(graph, symbolOf(graph, value, shape, order), after ?? x.dtype);
   };
+}
+
+/** A sum as a product with ones, where that is faster. */
+function sumAsProduct(graph: OnnxGraph, value: Value, axes: readonly number[]): Value | undefined {
+  if (graph.type(value) !== 'float32') return undefined;
+  if (graph.onDevice) return sumOfBlocks(graph, value, axes);
+  return axes.join() === '0' && isFewRows(graph, value) ? sumOfRows(graph, value) : undefined;
+}
+
+// The webgpu device of ONNX Runtime 1.30 moves what it sums to the last axis, and sums one number a thread.
+const blockMin = 64;
+
+/** The sum over the axes before the last one: over blocks of rows as a product with ones, then over the first axis. */
+function sumOfBlocks(graph: OnnxGraph, value: Value, axes: readonly number[]): Value | undefined {
+  const dims = graph.dims(value);
+  const [first] = axes as [number];
+  const isBeforeLast = axes.every((axis, index) => axis === first + index) && axes.at(-1) === dims.length - 2;
+  const count = axes.length > 1 ? dims[first]! : 1;
+  const block = sizeOf(axes.map((axis) => dims[axis]!)) / count;
+  if (!isBeforeLast || block < blockMin) return undefined;
+  const before = [...dims.slice(0, first), count];
+  const columns = dims.at(-1)!;
+  const ones = graph.constant('float32', [1, block], new Array<number>(block).fill(1));
+  const blocks = graph.reshape(value, [...before, block, columns]);
+  const sums = graph.reshape(graph.node('MatMul', [ones, blocks], [...before, 1, columns]), [...before, columns]);
+  if (count === 1) return sums;
+  const operands = [sums, graph.constant('int64', [1], [first])];
+  return graph.node('ReduceSum', operands, [...dims.slice(0, first), columns], { attributes: { keepdims: 0 } });
 }
 
 // The sum of more rows is no faster as a product, and adding them one after the other would lose digits.
 const rowsMax = 64;
 
 const isFewRows = (graph: OnnxGraph, value: Value): boolean =>
-  graph.type(value) === 'float32' && graph.dims(value).length === 2 && graph.dims(value)[0]! <= rowsMax;
+  graph.dims(value).length === 2 && graph.dims(value)[0]! <= rowsMax;
 
 /** The sum of a matrix's rows, as a product with ones: ONNX Runtime's ReduceSum takes five times as long for long rows. */
-function sumOfRows(graph: OnnxGraph, matrix: Value, dims: readonly number[]): Value {
+function sumOfRows(graph: OnnxGraph, matrix: Value): Value {
   const [rows, columns] = graph.dims(matrix) as [number, number];
-  if (rows === 1) return graph.reshape(matrix, dims);
+  if (rows === 1) return matrix;
   const ones = graph.constant('float32', [1, rows], new Array<number>(rows).fill(1));
-  return graph.reshape(graph.node('MatMul', [ones, matrix], [1, columns]), dims);
+  return graph.node('MatMul', [ones, matrix], [1, columns]);
 }
 
 /** The index of the largest (or smallest) element along one axis; the first of equals. */

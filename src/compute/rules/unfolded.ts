@@ -150,17 +150,36 @@ const conv2DBackpropFilter: SingleRule = ({ graph, inputs, attributes }) => {
   const windows = convolutionOf(attributes, lastFour(x), filter);
   refuseOtherWindows('Conv2DBackpropFilter', windows, { ...dy, shape: lastFour(dy) });
   const [height, width, channels, out] = filter as [number, number, number, number];
-  const gradients = graph.reshape(arrange(graph, dy, ordered(dy.shape.length, [3, 0, 1, 2])), [
-    ...leading(dy),
-    out,
-    dy.shape.at(-4)! * sizeOf(windows.places),
-  ]);
-  const value = product(graph, gradients, columns(graph, x, windows));
+  const value = filterProduct(graph, { x, dy, windows });
   const lead = graph.dims(value).slice(0, -2);
   const shape = [...lead, ...filter];
   const outFirst = graph.reshape(value, [...lead, out, height, width, channels]);
   return symbolOf(graph, outFirst, shape, ordered(shape.length, [3, 0, 1, 2]));
 };
+
+// A filter of fewer weights is one tile of a product: summing over all images in it would leave the device idle.
+const tileMax = 1024;
+
+/** dy as a matrix (out; image and window) times the columns of x, `(..., out, place and channel)`. */
+function filterProduct(
+  graph: OnnxGraph,
+  { x, dy, windows }: { x: TraceSymbol; dy: TraceSymbol; windows: Windows },
+): Value {
+  const [batch, , , out] = lastFour(dy) as [number, number, number, number];
+  const count = sizeOf(windows.places);
+  const under = columns(graph, x, windows);
+  const rank = dy.shape.length;
+  if (out * graph.dims(under).at(-1)! > tileMax) {
+    const gradients = arrange(graph, dy, ordered(rank, [3, 0, 1, 2]));
+    return product(graph, graph.reshape(gradients, [...leading(dy), out, batch * count]), under);
+  }
+  const gradients = graph.reshape(arrange(graph, dy, ordered(rank, [0, 3, 1, 2])), [...leading(dy), batch, out, count]);
+  const images = graph.reshape(under, [...leading(x), batch, count, graph.dims(under).at(-1)!]);
+  const apart = product(graph, gradients, images);
+  const dims = graph.dims(apart);
+  const operands = [apart, graph.constant('int64', [1], [dims.length - 3])];
+  return graph.node('ReduceSum', operands, [...dims.slice(0, -3), ...dims.slice(-2)], { attributes: { keepdims: 0 } });
+}
 
 const poolingOf = (attributes: Attributes, x: TraceSymbol): Windows =>
   poolingWindows(attributes as Parameters<typeof poolingWindows>[0], { ...x, shape: lastFour(x) });

@@ -1,14 +1,14 @@
 /** A session on a device: large vectors, and tables, stay in its memory between calls. */
 import ort from 'onnxruntime-node';
 import * as tf from '@tensorflow/tfjs';
-import { allFinite } from '../finite.js';
-import { here, isHere, valuesOf, type Vector } from '../vector.js';
-import { RowVector, type DeviceMemory } from './deviceMemory.js';
-import { isStack, writeFeed, type Feeds, type InputValue, type Tables } from './feeds.js';
-import { packingOf } from './packing.js';
+import { allFinite } from '../../finite.js';
+import { here, isHere, valuesOf, type Vector } from '../../vector.js';
+import { RowVector, type DeviceMemory } from './memory.js';
+import { isStack, writeFeed, type Feeds, type InputValue, type Tables } from '../feeds.js';
+import { packingOf } from '../packing.js';
 import { isRefusedFallback, mayNotFallBack, operatorsOnCpu } from './placement.js';
-import { allocate, mapped, parts, sessionOptions, type Evaluation, type Executable } from './session.js';
-import type { TensorFunction } from './tensorFunction.js';
+import { allocate, mapped, parts, sessionOptionsOn, type Evaluation, type Executable } from '../session.js';
+import type { TensorFunction } from '../tensorFunction.js';
 
 // Smaller vectors come here at once. None that stays is packed with others.
 const stayingMin = 4097;
@@ -49,21 +49,18 @@ export class DeviceSession {
 
   static async open(executable: Executable, device: string, memory: DeviceMemory): Promise<DeviceSession> {
     const { bytes, outputs, replicas } = executable;
-    const options = {
-      ...sessionOptions,
-      executionProviders: [device],
-      preferredOutputLocation: mapped(allocate('out', outputs).tensors, ({ size }) =>
-        staysOf(size / replicas) ? 'gpu-buffer' : 'cpu',
-      ),
-    } as const;
-    const open = (more: object): Promise<ort.InferenceSession> =>
-      ort.InferenceSession.create(bytes, { ...options, ...more });
+    const preferredOutputLocation = mapped(allocate('out', outputs).tensors, ({ size }) =>
+      staysOf(size / replicas) ? 'gpu-buffer' : 'cpu',
+    );
+    const open = (options: ort.InferenceSession.SessionOptions): Promise<ort.InferenceSession> =>
+      ort.InferenceSession.create(bytes, { ...options, preferredOutputLocation });
+    const options = sessionOptionsOn(device);
     try {
-      const session = await open({ extra: mayNotFallBack, logSeverityLevel: 4 });
+      const session = await open({ ...options, extra: mayNotFallBack, logSeverityLevel: 4 });
       return new DeviceSession(session, executable, memory, []);
     } catch (error) {
       if (!isRefusedFallback(error)) throw error;
-      return new DeviceSession(await open({}), executable, memory, await operatorsOnCpu(bytes, options));
+      return new DeviceSession(await open(options), executable, memory, await operatorsOnCpu(bytes, options));
     }
   }
 
@@ -88,13 +85,13 @@ export class DeviceSession {
   }
 
   /** The input as it lies on the device already. */
-  private async there(values: readonly InputValue[], shape: readonly number[]): Promise<ort.Tensor | undefined> {
+  private there(values: readonly InputValue[], shape: readonly number[]): Promise<ort.Tensor | undefined> {
     const [first] = values as [InputValue];
-    if ('table' in first) {
-      const indices = (values as readonly { readonly indices: Int32Array }[]).map((value) => value.indices);
-      return this.memory.rowsOfTable(first.table, joined(indices), shape);
-    }
-    return this.memory.stacked(vectorsOf(values), shape);
+    if (values.length === 1 && first instanceof Float32Array) return this.memory.again(first, shape);
+    return this.memory.stacked(
+      values.flatMap((value): unknown[] => (isStack(value) ? [...value] : [value])),
+      shape,
+    );
   }
 
   /** Brings an input there. */
@@ -126,18 +123,4 @@ export class DeviceSession {
       return { outputs, finite: finite && (count === undefined || here(count)[0] === 0) };
     });
   }
-}
-
-/** The vectors among the values of an input, which may be stacks of them. */
-const vectorsOf = (values: readonly InputValue[]): unknown[] =>
-  values.flatMap((value): unknown[] => (isStack(value) ? [...value] : [value]));
-
-function joined(lists: readonly Int32Array[]): Int32Array {
-  const all = new Int32Array(lists.reduce((sum, { length }) => sum + length, 0));
-  let offset = 0;
-  for (const list of lists) {
-    all.set(list, offset);
-    offset += list.length;
-  }
-  return all;
 }

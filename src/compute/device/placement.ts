@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ort from 'onnxruntime-node';
-import { sizeOf } from './table.js';
+import { sizeOf } from '../table.js';
 
 /** What ONNX Runtime says where nodes would be left to the processor and may not be. */
 export const mayNotFallBack = { session: { disable_cpu_ep_fallback: '1' } };

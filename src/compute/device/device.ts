@@ -1,0 +1,57 @@
+/** A device other than the processor, where functions are evaluated on this thread, one call after the other. */
+import type { Vector } from '../../vector.js';
+import type { Feeds, Tables } from '../feeds.js';
+import type { Call, Place } from '../place.js';
+import type { Evaluation } from '../session.js';
+import type { Program } from '../trace.js';
+import { DeviceMemory } from './memory.js';
+import { counted, DeviceSession } from './session.js';
+import { DeviceTables } from './tables.js';
+
+export class Device implements Place {
+  readonly isProcessor = false;
+  private readonly sessions = new Map<Program, Promise<DeviceSession>>();
+
+  private constructor(
+    private readonly name: string,
+    private readonly tables: Tables,
+    private readonly memory: DeviceMemory,
+    private readonly resident: DeviceTables,
+  ) {}
+
+  static async open(name: string, tables: Tables): Promise<Device> {
+    const memory = await DeviceMemory.open(name, tables);
+    return new Device(name, tables, memory, new DeviceTables(memory, tables));
+  }
+
+  resolve(call: Call): Call {
+    return this.resident.resolve(call);
+  }
+
+  readonly completed = counted;
+
+  async evaluate(program: Program, calls: readonly Feeds[]): Promise<Evaluation<Vector>[]> {
+    let session = this.sessions.get(program);
+    if (session === undefined) {
+      this.sessions.set(program, (session = DeviceSession.open(program, this.name, this.memory)));
+    }
+    return (await session).evaluate(calls, this.tables);
+  }
+
+  help(): undefined {
+    return undefined;
+  }
+
+  async onCpu(): Promise<Record<string, string[]>> {
+    const left: Record<string, string[]> = {};
+    for (const [{ name }, opening] of this.sessions) {
+      const { onCpu } = await opening;
+      if (onCpu.length > 0) left[name] = [...new Set([...(left[name] ?? []), ...onCpu])].sort();
+    }
+    return left;
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
