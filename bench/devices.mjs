@@ -3,24 +3,31 @@
  * turns, and worker steps a second of ten thousand workers with little to do.
  */
 import Table from 'cli-table3';
+import { matmulPeak } from './peak.mjs';
 import { findPeers, groupsOn } from './peers.mjs';
 import { median, millisecondsPerIteration, progress } from './timing.mjs';
 
 const rounds = 3;
 const models = { lenet5: 'lenet5', mlp: { kind: 'mlp', hidden: [100] } };
+// Multiplications and additions of a step on one sample, forward and twice that backward, but for the input's gradient.
+const [conv1, conv2, dense] = [576 * 25 * 20, 64 * 500 * 50, 800 * 10];
+const operations = {
+  lenet5: 2 * (3 * (conv1 + conv2 + dense) - conv1),
+  mlp: 2 * (3 * (784 * 100 + 100 * 10) - 784 * 100),
+};
+const batchSize = 20;
 const everyModel = Object.keys(models);
 const everyWorkers = [1, 4, 16, 64, 256];
 
 // Functions have been compiled by then, and memory is used again.
-const warmupSteps = 800;
-const warmupOf = (workers) => Math.max(5, Math.ceil(warmupSteps / workers));
+const warmupOf = (workers, device) => Math.max(5, Math.ceil((device === 'cpu' ? 800 : 160) / workers));
 
 const silent = { every: { iterations: 1_000_000 }, measures: [] };
 
 function training(model, workers, device) {
   return {
     seed: 7,
-    data: { dataset: 'mnist', batchSize: 20 },
+    data: { dataset: 'mnist', batchSize },
     model: models[model],
     workers,
     algorithm: { lambda: 0.1, workerStep: 0.005, consensusScaling: 'mean', momentum: 0.9, regularization: 1e-4 },
@@ -30,12 +37,12 @@ function training(model, workers, device) {
 }
 
 /** So many iterations that a block takes about a second. */
-const blockOf = (workers) => Math.max(4, Math.round(120 / workers));
-const blockOfPeer = ({ single }) => Math.min(1000, Math.max(3, Math.round(1000 / single)));
+const blockOf = (workers, device) => Math.max(device === 'cpu' ? 4 : 20, Math.round(120 / workers));
+const blockOfPeer = ({ single }) => Math.min(1000, Math.max(3, Math.round(600 / single)));
 const warmupOfPeer = (workers) => Math.max(3, Math.ceil(40 / workers));
 
-async function trainingRow(model, workers, device) {
-  const iterations = blockOf(workers);
+async function trainingRow(model, workers, { device, peak }) {
+  const iterations = blockOf(workers, device);
   const groups = groupsOn(device);
   const peers = await findPeers({ device, model, workers, warmup: warmupOfPeer(workers) });
   const ours = [];
@@ -43,7 +50,7 @@ async function trainingRow(model, workers, device) {
   const ratios = [];
   for (let round = 0; round < rounds; round += 1) {
     const own = await millisecondsPerIteration(training(model, workers, device), {
-      warmup: warmupOf(workers),
+      warmup: warmupOf(workers, device),
       iterations,
     });
     // The best of a group.
@@ -59,7 +66,11 @@ async function trainingRow(model, workers, device) {
   for (const peer of peers) peer.stop();
   const own = median(ours);
   const text = (values) => (Number.isFinite(median(values)) ? median(values).toFixed(2) : '-');
-  return [model, workers, own.toFixed(2), (own / workers).toFixed(3), ...theirs.map(text), text(ratios)];
+  const share = (operations[model] * batchSize * workers) / (own / 1000) / peak;
+  return [
+    ...[model, workers, own.toFixed(2), (own / workers).toFixed(3), `${(100 * share).toFixed(1)} %`],
+    ...[...theirs.map(text), text(ratios)],
+  ];
 }
 
 /** Ten thousand workers, synchronously, whose steps take no time of their own. */
@@ -82,19 +93,24 @@ export async function measureDevice(device, { model = everyModel, workers = ever
     'workers',
     'ms an iteration',
     'ms a worker',
+    'share of the peak',
     ...groupsOn(device),
     'times faster than the best',
   ];
+  progress('products of matrices');
+  const peak = await matmulPeak(device);
   const table = new Table({ head, style });
   for (const name of model) {
     for (const count of workers.map(Number)) {
       progress(`${name}, ${count} workers`);
-      const row = await trainingRow(name, count, device);
+      const row = await trainingRow(name, count, { device, peak });
       progress(row.map((cell, column) => `${head[column]}: ${cell}`).join(' | ')); // should the rest not be waited for
       table.push(row);
     }
   }
-  process.stdout.write(`device ${device}: synchronous iterations, batch 20, momentum 0.9\n${table.toString()}\n`);
+  process.stdout.write(
+    `device ${device}: synchronous iterations, batch ${batchSize}, momentum 0.9; products of large matrices reach ${(peak / 1e9).toFixed(0)} GFLOP/s\n${table.toString()}\n`,
+  );
   const many = new Table({ head: ['10,000 workers, synchronous', 'batch', 'worker steps a second'], style });
   const problems = { quadratic: { dimension: 10 }, logistic: { dimension: 10, batchSize: 10, samplesPerWorker: 20 } };
   for (const [dataset, options] of Object.entries(problems)) {

@@ -4,7 +4,7 @@
  * A Vulkan loader that the machine lacks can be put beside: libvulkan.so.1 in a folder `lib`.
  */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, relative, resolve } from 'node:path';
 
@@ -12,12 +12,21 @@ const root = resolve(import.meta.dirname, '..');
 const archive = resolve(process.argv[2] ?? join(root, 'straggler-linux-x64.tar.xz'));
 const megabytesMax = 60;
 
-const launcher = `#!/bin/sh
-# Runs straggler with the Node binary beside it.
+/** A program that runs with the Node binary beside it. */
+const launcher = (what, command) => `#!/bin/sh
+# ${what}
 here=$(cd "$(dirname "$0")" && pwd)
 [ -d "$here/lib" ] && export LD_LIBRARY_PATH="$here/lib\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-exec "$here/node" "$here/bin/straggler.mjs" "$@"
+exec "$here/node" ${command} "$@"
 `;
+
+const launchers = {
+  straggler: launcher('The command line.', '"$here/bin/straggler.mjs"'),
+  benchmark: launcher(
+    'Measures a device beside PyTorch and JAX: ./benchmark --device webgpu',
+    '--expose-gc --heap-growing-percent=400 "$here/bench/bench.mjs"',
+  ),
+};
 
 /** What is left out of libraries: other platforms, other builds of the same code, and what only people read. */
 const unused = [
@@ -64,8 +73,9 @@ function main() {
       cpSync(path, join(bundle, relative(root, path)), { recursive: true, filter: isUsed });
     }
     cpSync(process.execPath, join(bundle, 'node'));
-    writeFileSync(join(bundle, 'straggler'), launcher);
-    chmodSync(join(bundle, 'straggler'), 0o755);
+    for (const [name, script] of Object.entries(launchers)) {
+      writeFileSync(join(bundle, name), script, { mode: 0o755 });
+    }
     console.log('compressing; this takes a minute or two');
     execFileSync('tar', ['-C', staging, '-cJf', archive, 'straggler'], { env: { ...process.env, XZ_OPT: '-T0' } });
     rmSync(bundle, { recursive: true });

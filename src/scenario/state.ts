@@ -73,10 +73,17 @@ export function nameTensors({ u, uv, z, v }: RunState, layout: Layout): NamedTen
     vectors.flatMap(([prefix, flat]) =>
       layout.parameters.map(({ name, shape, offset }, index): [string, NamedTensor] => [
         `${prefix}/${name}`,
-        { shape, values: Float32Array.from(places[index]!, (place) => flat[offset + place]!) },
+        { shape, values: taken(flat, offset, places[index]!) },
       ]),
     ),
   );
+}
+
+/** The values of a parameter in row-major order. `Float32Array.from` with a function would take twenty times as long. */
+function taken(flat: Float32Array, offset: number, places: Int32Array): Float32Array {
+  const values = new Float32Array(places.length);
+  for (let index = 0; index < values.length; index += 1) values[index] = flat[offset + places[index]!]!;
+  return values;
 }
 
 /** First values: uniform in +-1/sqrt(fanIn), parameter after parameter, from one stream. */

@@ -77,7 +77,8 @@ export class DeviceSession {
     const { inputs, shared } = this.executable;
     for (const name of Object.keys(inputs)) {
       const values = (shared.has(name) ? feeds.slice(0, 1) : feeds).map((feed) => feed[name]!);
-      const tensor = await this.there(values, inputs[name]!.shape);
+      const isPacked = !(`in_${name}` in given);
+      const tensor = isPacked ? undefined : await this.there(values, inputs[name]!.shape);
       if (tensor === undefined) await this.write(name, values, tables);
       else given[`in_${name}`] = tensor;
     }

@@ -49,42 +49,65 @@ function reduction(operator: string, { before = numbers, after }: Types = {}): S
     const dims = physicalDims(shape, order);
     const operands = [summed, graph.constant('int64', [axes.length], physicalAxes)];
     const keepdims = keepDims ? 1 : 0;
-    const asProduct = operator === 'ReduceSum' ? sumAsProduct(graph, summed, physicalAxes) : undefined;
+    const otherwise = operator === 'ReduceSum' ? sumOtherwise(graph, summed, physicalAxes) : undefined;
     const value =
-      asProduct === undefined
+      otherwise === undefined
         ? graph.node(operator, operands, dims, { attributes: { keepdims } })
-        : graph.reshape(asProduct, dims);
+        : graph.reshape(otherwise, dims);
     graph.operations += sizeOf(x.shape);
     return converted(graph, symbolOf(graph, value, shape, order), after ?? x.dtype);
   };
 }
 
-/** A sum as a product with ones, where that is faster. */
-function sumAsProduct(graph: OnnxGraph, value: Value, axes: readonly number[]): Value | undefined {
+/** A sum by other operators than ReduceSum over all axes at once, where that is faster. */
+function sumOtherwise(graph: OnnxGraph, value: Value, axes: readonly number[]): Value | undefined {
   if (graph.type(value) !== 'float32') return undefined;
   if (graph.onDevice) return sumOfBlocks(graph, value, axes);
   return axes.join() === '0' && isFewRows(graph, value) ? sumOfRows(graph, value) : undefined;
 }
 
-// The webgpu device of ONNX Runtime 1.30 moves what it sums to the last axis, and sums one number a thread.
+// The webgpu device of ONNX Runtime 1.30 moves what it sums to the last axis, and adds it up one number after the other.
 const blockMin = 64;
+const rowMax = 1024;
 
-/** The sum over the axes before the last one: over blocks of rows as a product with ones, then over the first axis. */
+/** A sum in two steps: over blocks, and over what these give. */
 function sumOfBlocks(graph: OnnxGraph, value: Value, axes: readonly number[]): Value | undefined {
   const dims = graph.dims(value);
   const [first] = axes as [number];
-  const isBeforeLast = axes.every((axis, index) => axis === first + index) && axes.at(-1) === dims.length - 2;
-  const count = axes.length > 1 ? dims[first]! : 1;
-  const block = sizeOf(axes.map((axis) => dims[axis]!)) / count;
-  if (!isBeforeLast || block < blockMin) return undefined;
-  const before = [...dims.slice(0, first), count];
-  const columns = dims.at(-1)!;
+  if (axes.some((axis, index) => axis !== first + index)) return undefined;
+  const before = dims.slice(0, first);
+  const extents = axes.map((axis) => dims[axis]!);
+  const columns = dims.slice(axes.at(-1)! + 1);
+  if (columns.length === 0) return sumOfRow(graph, graph.reshape(value, [...before, sizeOf(extents)]));
+  const count = extents.length > 1 ? extents[0]! : 1;
+  const block = sizeOf(extents) / count;
+  if (columns.length > 1 || block < blockMin) return undefined;
   const ones = graph.constant('float32', [1, block], new Array<number>(block).fill(1));
-  const blocks = graph.reshape(value, [...before, block, columns]);
-  const sums = graph.reshape(graph.node('MatMul', [ones, blocks], [...before, 1, columns]), [...before, columns]);
-  if (count === 1) return sums;
-  const operands = [sums, graph.constant('int64', [1], [first])];
-  return graph.node('ReduceSum', operands, [...dims.slice(0, first), columns], { attributes: { keepdims: 0 } });
+  const blocks = graph.reshape(value, [...before, count, block, ...columns]);
+  const sums = graph.node('MatMul', [ones, blocks], [...before, count, 1, ...columns]);
+  return count === 1 ? sums : summed(graph, graph.reshape(sums, [...before, count, ...columns]), first);
+}
+
+/** The sum over a long last axis, zeros being put behind it to have blocks of equal length. */
+function sumOfRow(graph: OnnxGraph, rows: Value): Value | undefined {
+  const dims = graph.dims(rows);
+  const before = dims.slice(0, -1);
+  const extent = dims.at(-1)!;
+  if (extent <= rowMax) return undefined;
+  const block = Math.ceil(Math.sqrt(extent));
+  const missing = block * block - extent;
+  const pads = [...before.map(() => 0), 0, ...before.map(() => 0), missing];
+  const operands = [rows, graph.constant('int64', [pads.length], pads), graph.constant('float32', [], [0])];
+  const padded = missing === 0 ? rows : graph.node('Pad', operands, [...before, block * block]);
+  const sums = summed(graph, graph.reshape(padded, [...before, block, block]), dims.length);
+  return summed(graph, sums, before.length);
+}
+
+/** The sum over one axis. */
+function summed(graph: OnnxGraph, value: Value, axis: number): Value {
+  const dims = graph.dims(value).filter((_, at) => at !== axis);
+  const operands = [value, graph.constant('int64', [1], [axis])];
+  return graph.node('ReduceSum', operands, dims, { attributes: { keepdims: 0 } });
 }
 
 // The sum of more rows is no faster as a product, and adding them one after the other would lose digits.

@@ -48,6 +48,14 @@ const ofConditions = (name: string, f: Reduction): Case =>
 
 export const reductionCases: readonly Case[] = [
   over('sum', tf.sum),
+  row('sum of many', { long: spread([2, 1500], 0.5, 2), tall: spread([2, 3, 70, 2], 0.5, 2) }, ({ long, tall }) => [
+    long!.sum(1),
+    long!.sum(),
+    tall!.sum([1, 2]),
+    tall!.sum(2),
+    tall!.sum([0, 1, 2]),
+    tall!.sum(1),
+  ]),
   over('mean', tf.mean),
   over('max', tf.max),
   over('min', tf.min),
