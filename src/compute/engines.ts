@@ -40,7 +40,7 @@ async function prepareOnnx(device: string): Promise<string> {
   const session =
     device === 'cpu'
       ? await Session.open(program)
-      : await DeviceSession.open(program, device, await DeviceMemory.open(device, {}));
+      : await DeviceSession.open(program, await DeviceMemory.open(device, {}), true);
   const [evaluation] = await session.evaluate([{ x: Float32Array.of(3, 3, 3, 3) }], {});
   const product = here(evaluation!.outputs['y']!)[0]!;
   if (product !== 6) throw new Error(`the ${device} device computed 2 * 3 = ${product}`);
@@ -144,6 +144,8 @@ export async function openRunner(
     readonly device: string;
     readonly threads: number | 'auto';
     readonly batch?: number | 'auto';
+    /** Whether vectors may stay on a device, as long as nobody asks for them. */
+    readonly stays?: boolean;
   },
   tables: Tables,
 ): Promise<Runner> {
@@ -164,7 +166,7 @@ export async function openRunner(
       remedy: `${row.remedy}; \`straggler doctor\` lists what this machine has`,
     });
   }
-  const { batch = 'auto' } = options;
+  const { batch = 'auto', stays = true } = options;
   const fingerprint: Fingerprint = {
     runner: row.runner,
     device: row.device,
@@ -176,7 +178,7 @@ export async function openRunner(
     node: process.version,
   };
   const threads = options.threads === 'auto' ? availableParallelism() : options.threads;
-  if (row.runner === 'onnx') return OnnxRunner.open(fingerprint, { device: row.device, threads, batch }, tables);
+  if (row.runner === 'onnx') return OnnxRunner.open(fingerprint, { device: row.device, threads, batch, stays }, tables);
   return new EagerRunner(fingerprint, row.device, tables);
 }
 

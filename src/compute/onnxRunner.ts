@@ -35,10 +35,10 @@ export class OnnxRunner implements Runner {
 
   static async open(
     fingerprint: Fingerprint,
-    { device, threads, batch }: RunnerOptions,
+    { device, threads, batch, stays }: RunnerOptions,
     tables: Tables,
   ): Promise<OnnxRunner> {
-    const place = device === 'cpu' ? new Processor(threads, tables) : await Device.open(device, tables);
+    const place = device === 'cpu' ? new Processor(threads, tables) : await Device.open(device, tables, stays);
     return new OnnxRunner(fingerprint, batch, place);
   }
 

@@ -40,4 +40,6 @@ export interface RunnerOptions {
   readonly threads: number;
   /** How many calls are evaluated together at most; `auto` for what suits the device and the function. */
   readonly batch: number | 'auto';
+  /** Whether vectors may stay on the device; otherwise all that is computed comes back. */
+  readonly stays: boolean;
 }

@@ -48,7 +48,9 @@ export async function assemble(scenario: Scenario): Promise<Assembly> {
   refuseUnreachable(problem.settings, rules.exchange);
   const measuring = planMeasures(problem, rules, tables);
   const { settings, envelope } = measuring;
-  const runner = await openRunner(settings.engine, tablesOf(dataset));
+  // What is compressed must be here when it is sent.
+  const stays = settings.network.compression === undefined;
+  const runner = await openRunner({ ...settings.engine, stays }, tablesOf(dataset));
   const simulation = cast({ ...problem, ...measuring, rules, runner, streams, directory: scenario.directory });
   try {
     await tryOut(problem, { runner, engine: simulation.engine, coupling: rules.coupling, envelope });

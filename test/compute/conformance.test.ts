@@ -44,7 +44,7 @@ async function evaluateReplicas(
   const session =
     device === 'cpu'
       ? await Session.open(program)
-      : await DeviceSession.open(program, device, await DeviceMemory.open(device, {}));
+      : await DeviceSession.open(program, await DeviceMemory.open(device, {}), true);
   const evaluations = await session.evaluate(rows.map(feedsOf), {});
   return Promise.all(evaluations.map(({ outputs }) => valuesOfAll(outputs)));
 }

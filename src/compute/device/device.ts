@@ -3,6 +3,7 @@ import type { Vector } from '../../vector.js';
 import type { Feeds, Tables } from '../feeds.js';
 import type { Call, Place } from '../place.js';
 import type { Evaluation } from '../session.js';
+import type { TensorFunction } from '../tensorFunction.js';
 import type { Program } from '../trace.js';
 import { DeviceMemory } from './memory.js';
 import { counted, DeviceSession } from './session.js';
@@ -13,27 +14,30 @@ export class Device implements Place {
   private readonly sessions = new Map<Program, Promise<DeviceSession>>();
 
   private constructor(
-    private readonly name: string,
     private readonly tables: Tables,
     private readonly memory: DeviceMemory,
     private readonly resident: DeviceTables,
+    private readonly stays: boolean,
   ) {}
 
-  static async open(name: string, tables: Tables): Promise<Device> {
+  /** `stays` says whether large results stay there. */
+  static async open(name: string, tables: Tables, stays: boolean): Promise<Device> {
     const memory = await DeviceMemory.open(name, tables);
-    return new Device(name, tables, memory, new DeviceTables(memory, tables));
+    return new Device(tables, memory, new DeviceTables(memory, tables), stays);
   }
 
   resolve(call: Call): Call {
     return this.resident.resolve(call);
   }
 
-  readonly completed = counted;
+  completed(definition: TensorFunction): TensorFunction {
+    return this.stays ? counted(definition) : definition;
+  }
 
   async evaluate(program: Program, calls: readonly Feeds[]): Promise<Evaluation<Vector>[]> {
     let session = this.sessions.get(program);
     if (session === undefined) {
-      this.sessions.set(program, (session = DeviceSession.open(program, this.name, this.memory)));
+      this.sessions.set(program, (session = DeviceSession.open(program, this.memory, this.stays)));
     }
     return (await session).evaluate(calls, this.tables);
   }

@@ -77,7 +77,7 @@ export class DeviceMemory {
   /** Tables, each as one vector. */
   private readonly resident = new Map<Table, DeviceVector>();
 
-  private constructor(private readonly device: string) {}
+  private constructor(readonly device: string) {}
 
   /** Brings `tables` to the memory of `device`. */
   static async open(device: string, tables: Tables): Promise<DeviceMemory> {

@@ -13,7 +13,7 @@ import type { TensorFunction } from '../tensorFunction.js';
 // Smaller vectors come here at once. None that stays is packed with others.
 const stayingMin = 4097;
 
-const staysOf = (size: number): boolean => size >= stayingMin;
+const isLarge = (size: number): boolean => size >= stayingMin;
 
 const notFinite = 'notFinite';
 
@@ -23,7 +23,7 @@ export function counted(definition: TensorFunction): TensorFunction {
     ...definition,
     evaluate: (inputs) => {
       const outputs = definition.evaluate(inputs);
-      const counts = Object.values(outputs).flatMap((tensor) => (staysOf(tensor.size) ? [unfinite(tensor)] : []));
+      const counts = Object.values(outputs).flatMap((tensor) => (isLarge(tensor.size) ? [unfinite(tensor)] : []));
       return counts.length === 0 ? outputs : { ...outputs, [notFinite]: tf.addN(counts).reshape([1]) };
     },
   };
@@ -47,14 +47,15 @@ export class DeviceSession {
     this.inputs = allocate('in', executable.inputs);
   }
 
-  static async open(executable: Executable, device: string, memory: DeviceMemory): Promise<DeviceSession> {
+  /** `stays` says whether large results stay on the device. */
+  static async open(executable: Executable, memory: DeviceMemory, stays: boolean): Promise<DeviceSession> {
     const { bytes, outputs, replicas } = executable;
     const preferredOutputLocation = mapped(allocate('out', outputs).tensors, ({ size }) =>
-      staysOf(size / replicas) ? 'gpu-buffer' : 'cpu',
+      stays && isLarge(size / replicas) ? 'gpu-buffer' : 'cpu',
     );
     const open = (options: ort.InferenceSession.SessionOptions): Promise<ort.InferenceSession> =>
       ort.InferenceSession.create(bytes, { ...options, preferredOutputLocation });
-    const options = sessionOptionsOn(device);
+    const options = sessionOptionsOn(memory.device);
     try {
       const session = await open({ ...options, extra: mayNotFallBack, logSeverityLevel: 4 });
       return new DeviceSession(session, executable, memory, []);
