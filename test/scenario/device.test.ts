@@ -22,7 +22,7 @@ async function run(
     workers: 5,
     algorithm: { ...method, ...algorithm },
     network: { stepTime: { distribution: 'lognormal', median: '10ms', sigma: 0.5 }, latency: '1ms', ...network },
-    monitor: { every: { iterations: 3 }, measures: ['gap', 'train_loss'] },
+    monitor: { every: { iterations: 3 }, measures: ['gap'] },
     stop: { iterations: 6 },
     engine: { device },
   } as never);
