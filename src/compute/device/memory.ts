@@ -65,6 +65,9 @@ export class RowVector implements DeviceVector {
 
 // More sources are rather read and brought back.
 const sourcesMax = 8;
+// Gathers differ in how many rows their sources have, and each is a session: where steps come in ever other company, these
+// would be without end.
+const gathersMax = 64;
 // Larger tables stay here, and the rows of each call are brought there.
 const tableBytesMax = 1 << 30;
 // Numbers that come again, such as step sizes, stay too.
@@ -73,6 +76,7 @@ const keptNumbersMax = 64;
 
 export class DeviceMemory {
   private readonly sessions = new Map<string, Promise<ort.InferenceSession>>();
+  private gathers = 0;
   private readonly numbers = new Map<string, ort.Tensor | undefined>();
   /** Tables, each as one vector. */
   private readonly resident = new Map<Table, DeviceVector>();
@@ -94,7 +98,7 @@ export class DeviceMemory {
     return new Rows(tensor, count, (whole) => this.read(whole));
   }
 
-  /** A tensor of shape `dims` that holds these vectors, or undefined where some are elsewhere. */
+  /** A tensor of shape `dims` that holds these vectors, or undefined where they must be brought there. */
   async stacked(vectors: readonly unknown[], dims: readonly number[]): Promise<ort.Tensor | undefined> {
     if (!vectors.every((vector) => vector instanceof RowVector)) return undefined;
     const sources = [...new Set(vectors.map(({ rows }) => rows))];
@@ -120,7 +124,7 @@ export class DeviceMemory {
   /** A few numbers of shape `dims` as they lie on the device already, because they have come before. */
   async again(values: Float32Array, dims: readonly number[]): Promise<ort.Tensor | undefined> {
     if (values.length > numbersMax) return undefined;
-    const key = `${dims.join()} ${values.join()}`;
+    const key = `${dims.join()} ${Buffer.from(values.slice().buffer).toString('latin1')}`;
     const known = this.numbers.get(key);
     if (known !== undefined) return known;
     if (!this.numbers.has(key)) {
@@ -153,16 +157,23 @@ export class DeviceMemory {
   }
 
   /** The rows `order` of all sources, one after the other, in the shape `dims`. */
-  private async gathered(sources: readonly Rows[], order: Int32Array, dims: readonly number[]): Promise<ort.Tensor> {
-    const definition = gathering(sources, order.length, dims);
-    const inputs = Object.entries(definition.inputs);
-    const session = await this.session(`rows ${JSON.stringify([inputs, dims])}`, 'gpu-buffer', () => {
+  private async gathered(
+    sources: readonly Rows[],
+    order: Int32Array,
+    dims: readonly number[],
+  ): Promise<ort.Tensor | undefined> {
+    const what = `rows ${sources.map(({ tensor }) => tensor.dims.join()).join(';')} ${dims.join()}`;
+    if (!this.isOpen(what, 'gpu-buffer') && this.gathers >= gathersMax) return undefined;
+    const session = await this.session(what, 'gpu-buffer', () => {
+      this.gathers += 1;
+      const definition = gathering(sources, order.length, dims);
+      const inputs = Object.entries(definition.inputs);
       const shapes = Object.fromEntries(inputs.map(([name, { shape }]) => [name, shape as readonly number[]]));
       return trace(definition, shapes, { onDevice: true }).bytes;
     });
     const feeds = Object.fromEntries(sources.map(({ tensor }, index) => [`in_source${index}`, tensor]));
     const results = await session.run({ ...feeds, in_order: new ort.Tensor('int32', order, [order.length]) });
-    return results['out_y'] as ort.Tensor;
+    return results['out_y'];
   }
 
   /** A session that copies a tensor from here to the device, or back. */
@@ -172,6 +183,10 @@ export class DeviceMemory {
       graph.output('out_y', graph.input('in_x', dtype, dims));
       return graph.encode('copy');
     });
+  }
+
+  private isOpen(what: string, to: Location): boolean {
+    return this.sessions.has(`${what} ${to}`);
   }
 
   private session(what: string, to: Location, write: () => Uint8Array): Promise<ort.InferenceSession> {

@@ -32,9 +32,25 @@ export function counted(definition: TensorFunction): TensorFunction {
 const unfinite = (tensor: tf.Tensor): tf.Scalar =>
   tensor.abs().lessEqual(3.4028234663852886e38).logicalNot().toFloat().sum();
 
+/** Arrays on this side, and the tensors over them. */
+type Brought = ReturnType<typeof allocate>;
+
+/** Writes the values of all replicas one after the other into `array`. */
+async function write(array: Float32Array | Int32Array, values: readonly InputValue[], tables: Tables): Promise<void> {
+  const places = parts(array, values.length);
+  for (const [index, value] of values.entries()) {
+    if (isStack(value)) writeFeed(places[index]!, await Promise.all(value.map(valuesOf)), tables);
+    else if (value instanceof RowVector) writeFeed(places[index]!, await valuesOf(value), tables);
+    else writeFeed(places[index]!, value, tables);
+  }
+}
+
 /** An open ONNX Runtime session on a device. */
 export class DeviceSession {
-  private readonly inputs: ReturnType<typeof allocate>;
+  /** What is brought there in one array. */
+  private readonly packed: Brought;
+  /** What is brought there by itself, when it first is: most inputs never are. */
+  private readonly single = new Map<string, Brought>();
   private last: Promise<unknown> = Promise.resolve();
 
   private constructor(
@@ -44,7 +60,11 @@ export class DeviceSession {
     /** Operators that the device has not, and the processor evaluates. */
     readonly onCpu: readonly string[],
   ) {
-    this.inputs = allocate('in', executable.inputs);
+    const { places } = packingOf(executable.inputs);
+    this.packed = allocate(
+      'in',
+      Object.fromEntries(Object.entries(executable.inputs).filter(([name]) => places.has(name))),
+    );
   }
 
   /** `stays` says whether large results stay on the device. */
@@ -74,14 +94,13 @@ export class DeviceSession {
   }
 
   private async evaluateNow(feeds: readonly Feeds[], tables: Tables): Promise<Evaluation<Vector>[]> {
-    const given: Record<string, ort.Tensor> = { ...this.inputs.tensors };
+    const given: Record<string, ort.Tensor> = { ...this.packed.tensors };
     const { inputs, shared } = this.executable;
-    for (const name of Object.keys(inputs)) {
-      const values = (shared.has(name) ? feeds.slice(0, 1) : feeds).map((feed) => feed[name]!);
-      const isPacked = !(`in_${name}` in given);
-      const tensor = isPacked ? undefined : await this.there(values, inputs[name]!.shape);
-      if (tensor === undefined) await this.write(name, values, tables);
-      else given[`in_${name}`] = tensor;
+    for (const [name, feed] of Object.entries(inputs)) {
+      const values = (shared.has(name) ? feeds.slice(0, 1) : feeds).map((own) => own[name]!);
+      const place = this.packed.arrays[name];
+      if (place !== undefined) await write(place, values, tables);
+      else given[`in_${name}`] = (await this.there(values, feed.shape)) ?? (await this.brought(name, values, tables));
     }
     return this.evaluations(await this.session.run(given));
   }
@@ -96,14 +115,14 @@ export class DeviceSession {
     );
   }
 
-  /** Brings an input there. */
-  private async write(name: string, values: readonly InputValue[], tables: Tables): Promise<void> {
-    const places = parts(this.inputs.arrays[name]!, values.length);
-    for (const [index, value] of values.entries()) {
-      if (isStack(value)) writeFeed(places[index]!, await Promise.all(value.map(valuesOf)), tables);
-      else if (value instanceof RowVector) writeFeed(places[index]!, await valuesOf(value), tables);
-      else writeFeed(places[index]!, value, tables);
+  /** The input as it will be brought there. */
+  private async brought(name: string, values: readonly InputValue[], tables: Tables): Promise<ort.Tensor> {
+    let single = this.single.get(name);
+    if (single === undefined) {
+      this.single.set(name, (single = allocate('in', { [name]: this.executable.inputs[name]! })));
     }
+    await write(single.arrays[name]!, values, tables);
+    return single.tensors[`in_${name}`]!;
   }
 
   private evaluations(results: ort.InferenceSession.ReturnType): Evaluation<Vector>[] {

@@ -27,8 +27,8 @@ export class DeviceTables {
     let key = '';
     const rows: Int32Array[] = [];
     for (const name of Object.keys(definition.inputs)) {
-      const value = feeds[name]!;
-      if (!('table' in value)) continue;
+      const value = feeds[name];
+      if (value === undefined || !('table' in value)) continue;
       const vector = this.memory.table(this.tables[value.table]!);
       if (vector === undefined) continue;
       if (!rows.includes(value.indices)) rows.push(value.indices);
