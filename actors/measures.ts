@@ -30,6 +30,8 @@ export type MeasureRow = {
     }
   | {
       readonly from: 'observed';
+      /** Whether it must be known when steps start. */
+      readonly timed?: boolean;
       /** One value a worker, or one in all; undefined where it is not defined yet. */
       readonly read: (state: MonitorState, context: Context) => readonly (number | undefined)[];
     }
@@ -99,12 +101,14 @@ export const measures = {
     from: 'observed',
     description: 'share of virtual time spent in steps, per worker',
     perWorker: true,
+    timed: true,
     read: (state, { timeNs }) => busyFractions(state, timeNs),
   },
   wait_fraction: {
     from: 'observed',
     description: 'share of virtual time spent waiting, per worker',
     perWorker: true,
+    timed: true,
     read: (state, { timeNs }) =>
       busyFractions(state, timeNs).map((busy) => (busy === undefined ? undefined : 1 - busy)),
   },

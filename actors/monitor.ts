@@ -67,8 +67,8 @@ function see(state: MonitorState, { kind, facts, tensors }: Message, { timeNs }:
       return { u, version, workers, truncations, steps, changed };
     }
     case 'step': {
-      const { endsNs, leftNs } = view;
-      const busyNs = view.busyNs + timeNs - view.startedNs!;
+      const { endsNs, leftNs, startedNs = timeNs } = view;
+      const busyNs = view.busyNs + timeNs - startedNs;
       const [z, loss] = [tensors!['z']!, (tensors!['loss'] as Float32Array)[0]!];
       const workers = withValue(state.workers, worker, { z, loss, busyNs, startedNs: undefined, endsNs, leftNs });
       return { u, version, workers, truncations, steps: steps + 1, changed: true };

@@ -36,6 +36,8 @@ export interface WorkerOptions {
     readonly start: unknown;
     readonly draw: (state: unknown, stream: Stream) => { indices: Int32Array; state: unknown };
   };
+  /** Whether the monitor measures how long steps take, and is shown when they start. */
+  readonly showsStarts: boolean;
   /** Draws the duration of a step that starts now, in nanoseconds. */
   readonly stepNs: (context: Context) => number;
   /** sigma of step `step`, from 1. */
@@ -262,13 +264,15 @@ function startStep(options: WorkerOptions, state: WorkerState, context: Context)
     targets: { table: 'train/targets', indices },
   };
   const facts = { worker: options.worker, step, version, samples: Array.from(indices) };
-  return {
-    state: changed(state, { computing: true, fresh: false, sampling }),
-    effects: [
-      { effect: 'compute', computation: { task: 'workerStep', inputs }, durationNs, reply: { kind: 'step', facts } },
-      { effect: 'observe', observation: { kind: 'start', facts: { worker: options.worker, durationNs } } },
-    ],
-  };
+  const effects: Effect[] = [
+    { effect: 'compute', computation: { task: 'workerStep', inputs }, durationNs, reply: { kind: 'step', facts } },
+  ];
+  if (options.showsStarts) effects.push(showStart(options, durationNs));
+  return { state: changed(state, { computing: true, fresh: false, sampling }), effects };
+}
+
+function showStart({ worker }: WorkerOptions, durationNs: number): Effect {
+  return { effect: 'observe', observation: { kind: 'start', facts: { worker, durationNs } } };
 }
 
 function showStep({ worker }: WorkerOptions, { steps }: WorkerState, { z, loss, truncations }: Tensors): Effect {

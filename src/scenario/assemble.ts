@@ -1,5 +1,6 @@
 /** Assembles a simulation from a scenario: data, model, rules, actors, network and engine. */
 import { consensus } from '../../actors/consensus.js';
+import { measures, type MeasureRow } from '../../actors/measures.js';
 import { monitor } from '../../actors/monitor.js';
 import { faults } from '../../actors/faults.js';
 import { consensusName, faultsName, monitorName, workerName } from '../../actors/names.js';
@@ -95,6 +96,7 @@ function cast(parts: Parts): Assembly['simulation'] {
   const { quorum, combine, localSteps, overlap, stalenessMax, sends, handsOut, split } = rules.exchange;
   const plan = planFaults(settings);
   const stepNs = wireStepTimes(parts);
+  const showsStarts = chosen.some((name) => isTimed(measures[name]));
   const cluster = assignment.map((indices, index) => ({
     name: workerName(index),
     behaviour: worker({
@@ -107,6 +109,7 @@ function cast(parts: Parts): Assembly['simulation'] {
       split,
       stalenessMax,
       sampling: sampler({ sampling: data.sampling, batchSize: data.batchSize!, indices }) as never,
+      showsStarts,
       stepNs: stepNs(index, data.batchSize === 'full' ? indices.length : data.batchSize!),
       joinsLater: plan.some(({ kind, who }) => kind === 'join' && who === workerName(index)),
       stepSize: rules.workerStepSize,
@@ -139,6 +142,8 @@ function cast(parts: Parts): Assembly['simulation'] {
     limits: limitsOf(settings),
   };
 }
+
+const isTimed = (row: MeasureRow): boolean => row.from === 'observed' && row.timed === true;
 
 function limitsOf({ stop }: Settings): Limits {
   const { iterations, steps, virtualTime, target } = stop;

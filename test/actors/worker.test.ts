@@ -21,6 +21,7 @@ const defaults: WorkerOptions = {
     start: 0,
     draw: (state) => ({ indices: Int32Array.of(10 * (state as number)), state: (state as number) + 1 }),
   },
+  showsStarts: true,
   stepNs: () => 5,
   stepSize: (step) => 1 / step,
 };
