@@ -7,6 +7,7 @@ import type { TensorFunction } from '../tensorFunction.js';
 import type { Program } from '../trace.js';
 import { DeviceMemory } from './memory.js';
 import { counted, DeviceSession } from './session.js';
+import { withinMemory } from './shortage.js';
 import { DeviceTables } from './tables.js';
 
 export class Device implements Place {
@@ -22,7 +23,7 @@ export class Device implements Place {
 
   /** `stays` says whether large results stay there. */
   static async open(name: string, tables: Tables, stays: boolean): Promise<Device> {
-    const memory = await DeviceMemory.open(name, tables);
+    const memory = await withinMemory(name, 'hold the data', DeviceMemory.open(name, tables));
     return new Device(tables, memory, new DeviceTables(memory, tables), stays);
   }
 
@@ -39,7 +40,8 @@ export class Device implements Place {
     if (session === undefined) {
       this.sessions.set(program, (session = DeviceSession.open(program, this.memory, this.stays)));
     }
-    return (await session).evaluate(calls, this.tables);
+    const evaluation = session.then((opened) => opened.evaluate(calls, this.tables));
+    return withinMemory(this.memory.device, `evaluate ${program.name}, ${calls.length} at once`, evaluation);
   }
 
   help(): undefined {
