@@ -12,9 +12,10 @@ export async function doctorCommand(): Promise<void> {
     wordWrap: true,
     style: { head: [], border: [] },
   });
-  for (const { runner, device, description, library, problem, remedy } of await findEngines()) {
+  for (const { runner, device, description, library, adapter, problem, remedy } of await findEngines()) {
     const found = problem === undefined;
-    const text = found ? `${description}; ${library ?? ''}` : `${problem}\nto have it: ${remedy}`;
+    const gpu = adapter === undefined ? '' : `; GPU: ${adapter}`;
+    const text = found ? `${description}; ${library ?? ''}${gpu}` : `${problem}\nto have it: ${remedy}`;
     rows.push([runner, device, found ? colors.green('yes') : colors.yellow('no'), text]);
   }
   process.stdout.write(`${rows.toString()}\n`);

@@ -56,7 +56,7 @@ export class EagerRunner implements Runner {
     });
     const result: Record<string, Float32Array> = {};
     for (const [name, tensor] of Object.entries(outputs)) {
-      result[name] = Float32Array.from(tensor.dataSync());
+      result[name] = Float32Array.from(await tensor.data());
       tensor.dispose();
     }
     return result;

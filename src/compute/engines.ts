@@ -8,6 +8,7 @@ import type { Tables } from './feeds.js';
 import { OnnxRunner } from './onnxRunner.js';
 import type { Fingerprint, Runner } from './runner.js';
 import { here } from '../vector.js';
+import { adapterOf } from './device/adapter.js';
 import { DeviceMemory } from './device/memory.js';
 import { DeviceSession } from './device/session.js';
 import { Session } from './session.js';
@@ -61,6 +62,31 @@ async function prepareTensorFlow(): Promise<string> {
   throw new Error('neither @tensorflow/tfjs-node-gpu nor @tensorflow/tfjs-node is installed');
 }
 
+/** What is used of the package `webgpu`, which is Dawn for Node. */
+interface Dawn {
+  readonly create: (flags: readonly string[]) => { requestAdapter(): Promise<object | null> };
+  readonly globals: object;
+}
+
+/** Dawn takes the place of a browser, in which the backend looks for a GPU. */
+async function prepareWebGPU(): Promise<string> {
+  // Names in a variable, because TypeScript would look for the packages.
+  const [dawn, backend]: [string, string] = ['webgpu', '@tensorflow/tfjs-backend-webgpu'];
+  const library = `${version(backend)} on ${version(dawn)}`;
+  const { create, globals } = (await import(dawn)) as Dawn;
+  const browser = Object.assign(globalThis, globals) as { navigator?: { gpu?: ReturnType<Dawn['create']> } };
+  const gpu = ((browser.navigator ??= {}).gpu ??= create([]));
+  // Asked first, because the backend does not say clearly that there is none.
+  if ((await gpu.requestAdapter()) === null)
+    throw new Error('there is no GPU with a driver for Vulkan, Metal or D3D12');
+  await import(backend);
+  const tf = await import('@tensorflow/tfjs');
+  // Small tensors too are computed there.
+  tf.env().set('WEBGPU_CPU_FORWARD', false);
+  if (!(await tf.setBackend('webgpu'))) throw new Error('the WebGPU backend did not start');
+  return library;
+}
+
 async function prepareWasm(): Promise<string> {
   const wasm = await import('@tensorflow/tfjs-backend-wasm');
   wasm.setWasmPaths(`${join(dirname(require.resolve('@tensorflow/tfjs-backend-wasm/package.json')), 'dist')}/`);
@@ -112,12 +138,21 @@ export const engines: readonly EngineRow[] = [
     remedy: 'npm install @tensorflow/tfjs-node-gpu (CUDA 11) or npm install @tensorflow/tfjs-node',
     prepare: prepareTensorFlow,
   },
+  {
+    runner: 'eager',
+    device: 'webgpu',
+    description: 'TensorFlow.js on a GPU through Dawn: one operation at a time',
+    remedy: 'npm install webgpu @tensorflow/tfjs-backend-webgpu@4.22.0, and a GPU driver as for onnx',
+    prepare: prepareWebGPU,
+  },
 ];
 
 /** What `straggler doctor` says of one engine. */
 export interface EngineReport extends EngineRow {
   /** The library that answers, or undefined where the engine is not there. */
   readonly library: string | undefined;
+  /** Its GPU; undefined for one that need not have any. */
+  readonly adapter: string | undefined;
   readonly problem: string | undefined;
 }
 
@@ -126,9 +161,10 @@ export async function findEngines(): Promise<EngineReport[]> {
   const reports: EngineReport[] = [];
   for (const row of engines) {
     try {
-      reports.push({ ...row, library: await row.prepare(), problem: undefined });
+      const library = await row.prepare();
+      reports.push({ ...row, library, adapter: await adapterOf(row.device), problem: undefined });
     } catch (error) {
-      reports.push({ ...row, library: undefined, problem: firstLine(error) });
+      reports.push({ ...row, library: undefined, adapter: undefined, problem: firstLine(error) });
     }
   }
   return reports;
@@ -167,10 +203,12 @@ export async function openRunner(
     });
   }
   const { batch = 'auto', stays = true } = options;
+  const adapter = await adapterOf(row.device);
   const fingerprint: Fingerprint = {
     runner: row.runner,
     device: row.device,
     library,
+    ...(adapter === undefined ? {} : { adapter }),
     optimization: row.runner === 'onnx' ? 'all' : 'none',
     intraOpThreads: 1,
     batch: row.runner === 'onnx' ? batch : 1,

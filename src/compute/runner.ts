@@ -8,6 +8,8 @@ export interface Fingerprint {
   readonly device: string;
   /** Name and version of the library that computes. */
   readonly library: string;
+  /** Name and driver of the GPU; absent on devices that need not be one. */
+  readonly adapter?: string;
   readonly optimization: string;
   readonly intraOpThreads: 1;
   /** How many steps are evaluated together at most. */

@@ -94,7 +94,7 @@ const engine = z.strictObject({
     .enum(['onnx', 'eager'])
     .default('onnx')
     .describe('onnx: compiled; eager: TensorFlow.js, operation by operation'),
-  device: z.string().default('cpu').describe('onnx: cpu, webgpu, cuda; eager: cpu, wasm, tensorflow'),
+  device: z.string().default('cpu').describe('onnx: cpu, webgpu, cuda; eager: cpu, wasm, tensorflow, webgpu'),
   threads: z
     .union([z.literal('auto'), z.int().min(1).max(256)])
     .default('auto')

@@ -128,7 +128,9 @@ it('doctor lists every engine, with what is missing where it is not there', () =
       : [];
   });
   expect(rows).toEqual(
-    ['onnx cpu', 'onnx webgpu', 'onnx cuda', 'eager cpu', 'eager wasm', 'eager tensorflow'].map((row) => `${row} told`),
+    ['onnx cpu', 'onnx webgpu', 'onnx cuda', 'eager cpu', 'eager wasm', 'eager tensorflow', 'eager webgpu'].map(
+      (row) => `${row} told`,
+    ),
   );
   expect(stdout).toMatch(/│ onnx +│ cpu +│ yes +│/);
   expect(stdout).toMatch(/onnxruntime-node \d+\.\d+\.\d+/);

@@ -99,7 +99,7 @@ const near = (actual: number, value: number): boolean =>
 
 /** Runs a test, or skips it where TensorFlow.js says that its backend lacks a kernel, or is known to be wrong. */
 async function whereSupported({ runner, device }: Engine, context: TestContext, test: () => Promise<void>) {
-  const defect = defects[device]?.[context.task.name];
+  const defect = defects[`${runner} ${device}`]?.[context.task.name];
   if (defect !== undefined) context.skip(defect);
   try {
     await test();
