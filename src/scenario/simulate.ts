@@ -130,6 +130,8 @@ export async function prepare(scenario: Scenario): Promise<Run> {
           ...(signal === undefined ? {} : { signal }),
         });
         return await describeResult(outcome, assembly, await assembly.onCpu());
+      } catch (error) {
+        throw withPlace(error, scenario);
       } finally {
         await assembly.close();
         events$.complete();

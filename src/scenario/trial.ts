@@ -38,7 +38,10 @@ async function tryPotential(runner: Runner, coupling: Coupling | undefined, path
   });
 }
 
-/** One step of worker 0, thrown away. */
+// As many steps as are ever evaluated together.
+const togetherMax = 256;
+
+/** One step of worker 0, thrown away; on a device, whose memory may not do for them, as many as workers may take at once. */
 async function tryStep(engine: Engine, { settings, assignment, start }: LoadedProblem): Promise<void> {
   const { batchSize } = settings.data;
   const indices = assignment[0]!.slice(0, batchSize === 'full' ? undefined : batchSize);
@@ -51,8 +54,10 @@ async function tryStep(engine: Engine, { settings, assignment, start }: LoadedPr
     inputs: { table: 'train/inputs', indices },
     targets: { table: 'train/targets', indices },
   };
-  const result = engine.run({ task: 'workerStep', inputs });
-  await (engine.wait?.(result) ?? result);
+  const count = settings.engine.device === 'cpu' ? 1 : Math.min(settings.workers, togetherMax);
+  const results = Array.from({ length: count }, () => engine.run({ task: 'workerStep', inputs }));
+  for (const result of results) result.catch(() => undefined); // the first one tells
+  for (const result of results) await (engine.wait?.(result) ?? result);
 }
 
 /** A model that the engine cannot compute, as a condition with its key; any other error as it is. */
