@@ -1,4 +1,5 @@
 /** The processor: small programs are evaluated on this thread, others by a pool of threads, of which this one is one. */
+import { checked, sumTimesZero } from './checked.js';
 import type { Feeds, Tables } from './feeds.js';
 import type { Call, Place } from './place.js';
 import { Pool } from './pool.js';
@@ -24,7 +25,7 @@ export class Processor implements Place {
   }
 
   completed(definition: TensorFunction): TensorFunction {
-    return definition;
+    return checked(definition, sumTimesZero);
   }
 
   evaluate(program: Program, calls: readonly Feeds[]): Promise<Evaluation[]> {

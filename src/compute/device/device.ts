@@ -1,12 +1,13 @@
 /** A device other than the processor, where functions are evaluated on this thread, one call after the other. */
 import type { Vector } from '../../vector.js';
 import type { Feeds, Tables } from '../feeds.js';
+import { checked, countNotFinite } from '../checked.js';
 import type { Call, Place } from '../place.js';
 import type { Evaluation } from '../session.js';
 import type { TensorFunction } from '../tensorFunction.js';
 import type { Program } from '../trace.js';
 import { DeviceMemory } from './memory.js';
-import { counted, DeviceSession } from './session.js';
+import { DeviceSession } from './session.js';
 import { withinMemory } from './shortage.js';
 import { DeviceTables } from './tables.js';
 
@@ -32,7 +33,7 @@ export class Device implements Place {
   }
 
   completed(definition: TensorFunction): TensorFunction {
-    return this.stays ? counted(definition) : definition;
+    return this.stays ? checked(definition, countNotFinite) : definition;
   }
 
   async evaluate(program: Program, calls: readonly Feeds[]): Promise<Evaluation<Vector>[]> {

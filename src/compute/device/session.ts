@@ -1,6 +1,5 @@
 /** A session on a device: large vectors, and tables, stay in its memory between calls. */
 import ort from 'onnxruntime-node';
-import * as tf from '@tensorflow/tfjs';
 import { allFinite } from '../../finite.js';
 import { here, isHere, valuesOf, type Vector } from '../../vector.js';
 import { RowVector, type DeviceMemory } from './memory.js';
@@ -8,29 +7,7 @@ import { isStack, writeFeed, type Feeds, type InputValue, type Tables } from '..
 import { packingOf } from '../packing.js';
 import { isRefusedFallback, mayNotFallBack, operatorsOnCpu } from './placement.js';
 import { allocate, mapped, parts, sessionOptionsOn, type Evaluation, type Executable } from '../session.js';
-import type { TensorFunction } from '../tensorFunction.js';
-
-// Smaller vectors come here at once. None that stays is packed with others.
-const stayingMin = 4097;
-
-const isLarge = (size: number): boolean => size >= stayingMin;
-
-const notFinite = 'notFinite';
-
-/** The function, and how many values are not finite in what it gives that stays on a device. */
-export function counted(definition: TensorFunction): TensorFunction {
-  return {
-    ...definition,
-    evaluate: (inputs) => {
-      const outputs = definition.evaluate(inputs);
-      const counts = Object.values(outputs).flatMap((tensor) => (isLarge(tensor.size) ? [unfinite(tensor)] : []));
-      return counts.length === 0 ? outputs : { ...outputs, [notFinite]: tf.addN(counts).reshape([1]) };
-    },
-  };
-}
-
-const unfinite = (tensor: tf.Tensor): tf.Scalar =>
-  tensor.abs().lessEqual(3.4028234663852886e38).logicalNot().toFloat().sum();
+import { check, isLarge } from '../checked.js';
 
 /** Arrays on this side, and the tensors over them. */
 type Brought = ReturnType<typeof allocate>;
@@ -139,9 +116,9 @@ export class DeviceSession {
       return parts(place === undefined ? data : data.subarray(place.offset, place.offset + place.size), replicas);
     });
     return Array.from({ length: replicas }, (_, replica) => {
-      const { [notFinite]: count, ...outputs } = mapped(rows, (vectors) => vectors[replica]!);
+      const { [check]: told, ...outputs } = mapped(rows, (vectors) => vectors[replica]!);
       const finite = Object.values(outputs).every((vector) => !isHere(vector) || allFinite(vector));
-      return { outputs, finite: finite && (count === undefined || here(count)[0] === 0) };
+      return { outputs, finite: finite && (told === undefined || here(told)[0] === 0) };
     });
   }
 }
