@@ -17,6 +17,12 @@ export async function valuesOf(vector: Vector): Promise<Float32Array> {
   return isHere(vector) ? vector : vector.values();
 }
 
+/** The values of named vectors. */
+export async function valuesOfAll(vectors: Readonly<Record<string, Vector>>): Promise<Record<string, Float32Array>> {
+  const values = Object.entries(vectors).map(async ([name, vector]) => [name, await valuesOf(vector)] as const);
+  return Object.fromEntries(await Promise.all(values));
+}
+
 /** The values of vectors that are known to be here, as single numbers and what the processor computes are. */
 export function here(vector: Vector): Float32Array {
   if (isHere(vector)) return vector;

@@ -5,13 +5,10 @@ import { dirname, join } from 'node:path';
 import { BadInput } from '../conditions.js';
 import { EagerRunner } from './eagerRunner.js';
 import type { Tables } from './feeds.js';
-import { OnnxRunner } from './onnxRunner.js';
+import { OnnxRunner, openPlace } from './onnxRunner.js';
 import type { Fingerprint, Runner } from './runner.js';
 import { here } from '../vector.js';
 import { adapterOf } from './device/adapter.js';
-import { DeviceMemory } from './device/memory.js';
-import { DeviceSession } from './device/session.js';
-import { Session } from './session.js';
 import type { TensorFunction } from './tensorFunction.js';
 import { trace } from './trace.js';
 
@@ -37,12 +34,8 @@ const probe: TensorFunction = {
 };
 
 async function prepareOnnx(device: string): Promise<string> {
-  const program = trace(probe, { x: [4] });
-  const session =
-    device === 'cpu'
-      ? await Session.open(program)
-      : await DeviceSession.open(program, await DeviceMemory.open(device, {}), true);
-  const [evaluation] = await session.evaluate([{ x: Float32Array.of(3, 3, 3, 3) }], {});
+  const place = await openPlace({ device, threads: 1, stays: true }, {});
+  const [evaluation] = await place.evaluate(trace(probe, { x: [4] }), [{ x: Float32Array.of(3, 3, 3, 3) }]);
   const product = here(evaluation!.outputs['y']!)[0]!;
   if (product !== 6) throw new Error(`the ${device} device computed 2 * 3 = ${product}`);
   return version('onnxruntime-node');

@@ -1,5 +1,5 @@
 /** The compiled runner: traces each function once for each shape of its inputs and runs it in ONNX Runtime. */
-import { valuesOf, type Vector } from '../vector.js';
+import { valuesOfAll, type Vector } from '../vector.js';
 import { Compiled } from './compiled.js';
 import { Device } from './device/device.js';
 import { resolveShapes, signatureOf, type Feeds, type Tables } from './feeds.js';
@@ -8,16 +8,23 @@ import { inlineOperationsMax, Processor } from './processor.js';
 import type { Fingerprint, Runner, RunnerOptions } from './runner.js';
 import type { Evaluation } from './session.js';
 import type { TensorFunction } from './tensorFunction.js';
-import { Together } from './together.js';
+import { powerOfTwoWithin, Together } from './together.js';
 import type { Program } from './trace.js';
 
 // How many calls are evaluated together at most, and how many elements their largest tensors have then. On a processor
 // that is worth it for small work, where a call costs more than its arithmetic: a step of LeNet-5, or of an MLP with 100
 // hidden units, takes as long in company as alone.
 const togetherMax = { calls: 64, elements: 512 * 1024 };
-const togetherOnDeviceMax = { calls: 256, elements: 128 * 1024 * 1024 };
+export const togetherOnDeviceMax = { calls: 256, elements: 128 * 1024 * 1024 };
 
 type Result = Record<string, Vector>;
+
+export async function openPlace(
+  { device, threads, stays }: Omit<RunnerOptions, 'batch'>,
+  tables: Tables,
+): Promise<Place> {
+  return device === 'cpu' ? new Processor(threads, tables) : Device.open(device, tables, stays);
+}
 
 export class OnnxRunner implements Runner {
   private readonly compiled = new Map<TensorFunction, Map<string, Compiled>>();
@@ -38,14 +45,11 @@ export class OnnxRunner implements Runner {
     { device, threads, batch, stays }: RunnerOptions,
     tables: Tables,
   ): Promise<OnnxRunner> {
-    const place = device === 'cpu' ? new Processor(threads, tables) : await Device.open(device, tables, stays);
-    return new OnnxRunner(fingerprint, batch, place);
+    return new OnnxRunner(fingerprint, batch, await openPlace({ device, threads, stays }, tables));
   }
 
   async call(definition: TensorFunction, feeds: Feeds): Promise<Record<string, Float32Array>> {
-    const result = await this.keep(definition, feeds);
-    const vectors = Object.entries(result).map(async ([name, vector]) => [name, await valuesOf(vector)] as const);
-    return Object.fromEntries(await Promise.all(vectors));
+    return valuesOfAll(await this.keep(definition, feeds));
   }
 
   keep(definition: TensorFunction, feeds: Feeds): Promise<Result> {
@@ -96,8 +100,8 @@ export class OnnxRunner implements Runner {
     if (isProcessor && operations >= inlineOperationsMax) return 1;
     const { calls, elements } = isProcessor ? togetherMax : togetherOnDeviceMax;
     const most = Math.max(1, Math.min(calls, Math.floor(elements / largest)));
-    // The largest power of two: what waits is evaluated in such parts.
-    return 1 << (31 - Math.clz32(most));
+    // What waits is evaluated in such parts.
+    return powerOfTwoWithin(most);
   }
 
   private compile({ definition, feeds }: Call): Compiled {

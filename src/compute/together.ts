@@ -16,6 +16,9 @@ interface Call {
   readonly reject: (error: unknown) => void;
 }
 
+/** The largest power of two up to `count`, which is 1 or more. */
+export const powerOfTwoWithin = (count: number): number => 1 << (31 - Math.clz32(count));
+
 export class Together {
   private readonly waiting = new Map<Compiled, Call[]>();
   private readonly functions = new Map<Promise<unknown>, Compiled>();
@@ -49,7 +52,7 @@ export class Together {
     for (const { result } of calls) this.functions.delete(result);
     let size: number;
     for (let from = 0; from < calls.length; from += size) {
-      size = 1 << (31 - Math.clz32(calls.length - from));
+      size = powerOfTwoWithin(calls.length - from);
       void this.finish(compiled, calls.slice(from, from + size));
     }
   }

@@ -10,7 +10,7 @@ import { Session } from '../../src/compute/session.js';
 import type { TensorFunction } from '../../src/compute/tensorFunction.js';
 import { sizeOf } from '../../src/compute/table.js';
 import { trace } from '../../src/compute/trace.js';
-import { valuesOf as valuesHere, type Vector } from '../../src/vector.js';
+import { valuesOfAll } from '../../src/vector.js';
 import { cases } from './cases.js';
 import type { Case } from './cases/case.js';
 import { defects } from './cases/defects.js';
@@ -47,11 +47,6 @@ async function evaluateReplicas(
       : await DeviceSession.open(program, await DeviceMemory.open(device, {}), true);
   const evaluations = await session.evaluate(rows.map(feedsOf), {});
   return Promise.all(evaluations.map(({ outputs }) => valuesOfAll(outputs)));
-}
-
-async function valuesOfAll(vectors: Readonly<Record<string, Vector>>): Promise<Results> {
-  const values = Object.entries(vectors).map(async ([name, vector]) => [name, await valuesHere(vector)] as const);
-  return Object.fromEntries(await Promise.all(values));
 }
 
 /** The case, and the same with its inputs, but for those that are `shared`, turned by one and by two places. */

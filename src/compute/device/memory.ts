@@ -75,8 +75,8 @@ const numbersMax = 16;
 const keptNumbersMax = 64;
 
 export class DeviceMemory {
-  private readonly sessions = new Map<string, Promise<ort.InferenceSession>>();
-  private gathers = 0;
+  private readonly copies = new Map<string, Promise<ort.InferenceSession>>();
+  private readonly gathers = new Map<string, Promise<ort.InferenceSession>>();
   private readonly numbers = new Map<string, ort.Tensor | undefined>();
   /** Tables, each as one vector. */
   private readonly resident = new Map<Table, DeviceVector>();
@@ -162,10 +162,9 @@ export class DeviceMemory {
     order: Int32Array,
     dims: readonly number[],
   ): Promise<ort.Tensor | undefined> {
-    const what = `rows ${sources.map(({ tensor }) => tensor.dims.join()).join(';')} ${dims.join()}`;
-    if (!this.isOpen(what, 'gpu-buffer') && this.gathers >= gathersMax) return undefined;
-    const session = await this.session(what, 'gpu-buffer', () => {
-      this.gathers += 1;
+    const key = `${sources.map(({ tensor }) => tensor.dims.join()).join(';')} ${dims.join()}`;
+    if (!this.gathers.has(key) && this.gathers.size >= gathersMax) return undefined;
+    const session = await this.session(this.gathers, key, 'gpu-buffer', () => {
       const definition = gathering(sources, order.length, dims);
       const inputs = Object.entries(definition.inputs);
       const shapes = Object.fromEntries(inputs.map(([name, { shape }]) => [name, shape as readonly number[]]));
@@ -178,23 +177,23 @@ export class DeviceMemory {
 
   /** A session that copies a tensor from here to the device, or back. */
   private copying(dtype: DType, dims: readonly number[], to: Location): Promise<ort.InferenceSession> {
-    return this.session(`copy ${dtype} ${dims.join()}`, to, () => {
+    return this.session(this.copies, `${dtype} ${dims.join()} ${to}`, to, () => {
       const graph = new OnnxGraph();
       graph.output('out_y', graph.input('in_x', dtype, dims));
       return graph.encode('copy');
     });
   }
 
-  private isOpen(what: string, to: Location): boolean {
-    return this.sessions.has(`${what} ${to}`);
-  }
-
-  private session(what: string, to: Location, write: () => Uint8Array): Promise<ort.InferenceSession> {
-    const key = `${what} ${to}`;
-    let session = this.sessions.get(key);
+  private session(
+    sessions: Map<string, Promise<ort.InferenceSession>>,
+    key: string,
+    to: Location,
+    write: () => Uint8Array,
+  ): Promise<ort.InferenceSession> {
+    let session = sessions.get(key);
     if (session === undefined) {
       const options = { ...sessionOptionsOn(this.device), preferredOutputLocation: to };
-      this.sessions.set(key, (session = ort.InferenceSession.create(write(), options)));
+      sessions.set(key, (session = ort.InferenceSession.create(write(), options)));
     }
     return session;
   }

@@ -4,7 +4,7 @@ import { allFinite } from '../../finite.js';
 import { here, isHere, valuesOf, type Vector } from '../../vector.js';
 import { RowVector, type DeviceMemory } from './memory.js';
 import { isStack, writeFeed, type Feeds, type InputValue, type Tables } from '../feeds.js';
-import { packingOf } from '../packing.js';
+import { packingOf, type Packing } from '../packing.js';
 import { isRefusedFallback, mayNotFallBack, operatorsOnCpu } from './placement.js';
 import { allocate, mapped, parts, sessionOptionsOn, type Evaluation, type Executable } from '../session.js';
 import { check, isLarge } from '../checked.js';
@@ -28,6 +28,8 @@ export class DeviceSession {
   private readonly packed: Brought;
   /** What is brought there by itself, when it first is: most inputs never are. */
   private readonly single = new Map<string, Brought>();
+  /** Where results lie that come back in one array. */
+  private readonly places: Packing['places'];
   private last: Promise<unknown> = Promise.resolve();
 
   private constructor(
@@ -37,6 +39,7 @@ export class DeviceSession {
     /** Operators that the device has not, and the processor evaluates. */
     readonly onCpu: readonly string[],
   ) {
+    this.places = packingOf(executable.outputs).places;
     const { places } = packingOf(executable.inputs);
     this.packed = allocate(
       'in',
@@ -104,9 +107,8 @@ export class DeviceSession {
 
   private evaluations(results: ort.InferenceSession.ReturnType): Evaluation<Vector>[] {
     const { replicas, outputs: feeds } = this.executable;
-    const { places } = packingOf(feeds);
     const rows = mapped(feeds, (_, name): readonly Vector[] => {
-      const place = places.get(name);
+      const place = this.places.get(name);
       const tensor = results[place === undefined ? `out_${name}` : 'out']!;
       if (tensor.location !== 'cpu') {
         const stacked = this.memory.rowsOf(tensor, replicas);

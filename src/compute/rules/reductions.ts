@@ -104,7 +104,7 @@ function sumOfRow(graph: OnnxGraph, rows: Value): Value | undefined {
 }
 
 /** The sum over one axis. */
-function summed(graph: OnnxGraph, value: Value, axis: number): Value {
+export function summed(graph: OnnxGraph, value: Value, axis: number): Value {
   const dims = graph.dims(value).filter((_, at) => at !== axis);
   const operands = [value, graph.constant('int64', [1], [axis])];
   return graph.node('ReduceSum', operands, dims, { attributes: { keepdims: 0 } });

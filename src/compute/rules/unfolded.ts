@@ -9,6 +9,7 @@ import { sizeOf } from '../table.js';
 import { fused } from './activations.js';
 import { writerOf } from './elementwise.js';
 import { refuseWindowsOutside, sharesOfAverage } from './pooling.js';
+import { summed } from './reductions.js';
 import type { RuleCall, SingleRule } from './rule.js';
 import { convolutionWindows, placesWithin, poolingWindows, refuseOtherWindows, type Windows } from './windows.js';
 
@@ -81,15 +82,12 @@ function folded(graph: OnnxGraph, rows: Value, windows: Windows): Value {
   const count = sizeOf(windows.places) * sizeOf(windows.size);
   const [images, present, channels] = graph.dims(rows) as [number, number, number];
   const whole = hasBorder && present === count ? bordered(graph, rows, 0) : rows;
-  return summed(graph, rowsOf(graph, whole, indices), [images, sizeOf(windows.image), most, channels]);
+  return summedWithin(graph, rowsOf(graph, whole, indices), [images, sizeOf(windows.image), most, channels]);
 }
 
 /** `values` seen as (images, rows, most, channels), summed over the third. */
-function summed(graph: OnnxGraph, values: Value, [images, rows, most, channels]: readonly number[]): Value {
-  if (most === 1) return values;
-  const parts = graph.reshape(values, [images!, rows!, most!, channels!]);
-  const operands = [parts, graph.constant('int64', [1], [2])];
-  return graph.node('ReduceSum', operands, [images!, rows!, channels!], { attributes: { keepdims: 0 } });
+function summedWithin(graph: OnnxGraph, values: Value, [images, rows, most, channels]: readonly number[]): Value {
+  return most === 1 ? values : summed(graph, graph.reshape(values, [images!, rows!, most!, channels!]), 2);
 }
 
 /** A product of matrices in each of the leading axes. */
@@ -176,9 +174,7 @@ function filterProduct(
   const gradients = graph.reshape(arrange(graph, dy, ordered(rank, [0, 3, 1, 2])), [...leading(dy), batch, out, count]);
   const images = graph.reshape(under, [...leading(x), batch, count, graph.dims(under).at(-1)!]);
   const apart = product(graph, gradients, images);
-  const dims = graph.dims(apart);
-  const operands = [apart, graph.constant('int64', [1], [dims.length - 3])];
-  return graph.node('ReduceSum', operands, [...dims.slice(0, -3), ...dims.slice(-2)], { attributes: { keepdims: 0 } });
+  return summed(graph, apart, graph.dims(apart).length - 3);
 }
 
 const poolingOf = (attributes: Attributes, x: TraceSymbol): Windows =>
@@ -237,7 +233,7 @@ const avgPool: SingleRule = ({ graph, inputs, attributes }) => {
   const windows = poolingOf(attributes, x);
   refuseWindowsOutside('AvgPool', windows);
   const under = unfolded(graph, x, windows, 0);
-  const value = divided(graph, summed(graph, under, graph.dims(under)), windows);
+  const value = divided(graph, summedWithin(graph, under, graph.dims(under)), windows);
   const shape = shapeBehind(x, windows.outShape);
   return symbolOf(graph, graph.reshape(value, shape), shape);
 };
@@ -256,7 +252,7 @@ const avgPoolGrad: SingleRule = ({ graph, inputs, attributes }) => {
     hasBorder ? bordered(graph, shares, 0) : shares,
     indices.map((row) => Math.floor(row / sizeOf(windows.size))),
   );
-  const back = summed(graph, rows, [images, sizeOf(windows.image), most, channels]);
+  const back = summedWithin(graph, rows, [images, sizeOf(windows.image), most, channels]);
   return symbolOf(graph, graph.reshape(back, input.shape), input.shape);
 };
 
