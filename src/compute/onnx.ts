@@ -62,41 +62,6 @@ interface Node {
   readonly output: readonly Value[];
 }
 
-/** A row and a column. */
-export type Place = readonly [number, number];
-
-/** Places at equal distances: `count` rows and columns, `strides` apart. */
-export interface Grid {
-  readonly strides: Place;
-  readonly count: Place;
-}
-
-/** The gradient that comes back from windows that lie apart: each window has one pixel that gets it. */
-export interface Scattered {
-  /** The gradients of the windows (batch, channels, height, width). */
-  readonly gradient: Value;
-  /** Where the windows lie. */
-  readonly grid: Grid;
-  /** What comes back to the pixel at each place of every window (batch, channels, height, width). */
-  readonly shares: () => readonly Value[];
-}
-
-/** What rules know of values, for rules that can do better with it. */
-class Facts {
-  /** A convolution -> the same with a bias for each channel, which costs nothing there. */
-  readonly biased = new Map<Value, (bias: Value) => Value>();
-  /** x -> max(x, 0), where the graph has both. */
-  readonly rectified = new Map<Value, Value>();
-  /** The condition x > 0 -> x. */
-  readonly positive = new Map<Value, Value>();
-  /** A gradient of max pooling -> the input of the pooling, and the gradient where that is positive, zero elsewhere. */
-  readonly pooledGradients = new Map<Value, { readonly input: Value; readonly whereInputIsPositive: () => Value }>();
-  /** A gradient of max pooling -> how it is made up. */
-  readonly scattered = new Map<Value, Scattered>();
-  /** Images that can be had on a grid alone, without computing the rest: from a first place on. */
-  readonly sampled = new Map<Value, (from: Place, grid: Grid) => Value>();
-}
-
 /** A graph under construction. Equal nodes of equal inputs are written once. */
 export class OnnxGraph {
   private readonly nodes: Node[] = [];
@@ -105,7 +70,6 @@ export class OnnxGraph {
   private readonly outputs: Named[] = [];
   private readonly types = new Map<Value, ValueType>();
   private readonly written = new Map<string, readonly Value[]>();
-  readonly facts = new Facts();
   /** A rough count of scalar operations: says whether a call is worth a trip to another thread. */
   operations = 0;
   /** How many elements the largest value has that a node gives. */

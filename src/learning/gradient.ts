@@ -20,7 +20,7 @@ export function batchGradient(learner: Learner): TensorFunction {
     evaluate: ({ parameters, inputs, targets }) => {
       const total = (...tensors: tf.Tensor[]): tf.Scalar => losses(tensors, inputs!, targets!).sum();
       const { value, grads } = tf.valueAndGrads(total)(unpack(parameters!, layout));
-      return { loss: value.reshape([1]), gradient: pack(grads, layout) };
+      return { loss: value.reshape([1]), gradient: pack(grads) };
     },
   };
 }

@@ -7,8 +7,6 @@ export interface ModelParameter {
   readonly name: string;
   readonly shape: readonly number[];
   readonly fanIn: number;
-  /** The order in which the axes lie in memory, if it is not that of `shape`. Files always have that of `shape`. */
-  readonly order?: readonly number[];
 }
 
 /** A network as a pure function of its parameters. */

@@ -17,8 +17,7 @@ function denseParameters(layer: string, inputs: number, outputs: number): ModelP
 function convolutionParameters(layer: string, size: number, inputs: number, outputs: number): ModelParameter[] {
   const fanIn = size * size * inputs;
   return [
-    // As ONNX wants filters: out, in, height, width.
-    { name: `${layer}/weight`, shape: [size, size, inputs, outputs], fanIn, order: [3, 2, 0, 1] },
+    { name: `${layer}/weight`, shape: [size, size, inputs, outputs], fanIn },
     { name: `${layer}/bias`, shape: [outputs], fanIn },
   ];
 }

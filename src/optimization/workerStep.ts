@@ -84,7 +84,7 @@ export function workerStep<Takes extends StepInput>(
           return gradient === 'mean' ? losses.mean() : losses.sum();
         };
         const { value, grads } = tf.valueAndGrads(batchLoss)(unpack(y, layout));
-        const lossGradient = pack(grads, layout);
+        const lossGradient = pack(grads);
         return {
           loss: gradient === 'mean' ? value : value.div(inputs!.shape[0]),
           gradient: regularization === 0 ? lossGradient : lossGradient.add(y.mul(regularization)),

@@ -5,7 +5,8 @@
 import type { ConsensusState } from '../../actors/consensus.js';
 import { consensusName, workerName } from '../../actors/names.js';
 import type { WorkerState } from '../../actors/worker.js';
-import { placesOf, type Layout } from '../compute/layout.js';
+import type { Layout } from '../compute/layout.js';
+import { sizeOf } from '../compute/table.js';
 import { BadInput } from '../conditions.js';
 import type { Model } from '../learning/model.js';
 import type { Stream } from '../kernel/streams.js';
@@ -68,22 +69,14 @@ export function nameTensors({ u, uv, z, v }: RunState, layout: Layout): NamedTen
       [`v${worker}`, v[worker]!],
     ]),
   ];
-  const places = layout.parameters.map(placesOf);
   return Object.fromEntries(
     vectors.flatMap(([prefix, flat]) =>
-      layout.parameters.map(({ name, shape, offset }, index): [string, NamedTensor] => [
+      layout.parameters.map(({ name, shape, offset }): [string, NamedTensor] => [
         `${prefix}/${name}`,
-        { shape, values: taken(flat, offset, places[index]!) },
+        { shape, values: flat.subarray(offset, offset + sizeOf(shape)) },
       ]),
     ),
   );
-}
-
-/** The values of a parameter in row-major order. `Float32Array.from` with a function would take twenty times as long. */
-function taken(flat: Float32Array, offset: number, places: Int32Array): Float32Array {
-  const values = new Float32Array(places.length);
-  for (let index = 0; index < values.length; index += 1) values[index] = flat[offset + places[index]!]!;
-  return values;
 }
 
 /** First values: uniform in +-1/sqrt(fanIn), parameter after parameter, from one stream. */
@@ -91,8 +84,8 @@ export function drawStart({ parameters }: Model, layout: Layout, stream: Stream)
   const start = new Float32Array(layout.count);
   parameters.forEach(({ fanIn }, index) => {
     const bound = 1 / Math.sqrt(fanIn);
-    const parameter = layout.parameters[index]!;
-    for (const place of placesOf(parameter)) start[parameter.offset + place] = (2 * stream.double() - 1) * bound;
+    const { offset, shape } = layout.parameters[index]!;
+    for (let place = 0; place < sizeOf(shape); place += 1) start[offset + place] = (2 * stream.double() - 1) * bound;
   });
   return start;
 }
@@ -100,8 +93,7 @@ export function drawStart({ parameters }: Model, layout: Layout, stream: Stream)
 /** u as `tensors` of `file` hold it, under `u/<layer>/<name>` or `<layer>/<name>`. */
 export function readStart(tensors: NamedTensors, layout: Layout, file: string): Float32Array {
   const start = new Float32Array(layout.count);
-  for (const parameter of layout.parameters) {
-    const { name, shape, offset } = parameter;
+  for (const { name, shape, offset } of layout.parameters) {
     const tensor = tensors[`u/${name}`] ?? tensors[name];
     if (tensor?.shape.join() !== shape.join()) {
       const found = tensor === undefined ? 'has no such tensor' : `has it with the shape [${tensor.shape.join(', ')}]`;
@@ -110,9 +102,7 @@ export function readStart(tensors: NamedTensors, layout: Layout, file: string): 
         remedy: 'give a file written by a run of the same model, such as final.safetensors',
       });
     }
-    placesOf(parameter).forEach((place, index) => {
-      start[offset + place] = tensor.values[index]!;
-    });
+    start.set(tensor.values, offset);
   }
   return start;
 }

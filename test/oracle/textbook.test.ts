@@ -24,6 +24,8 @@ const scenario = defineScenario({
   stop: { iterations: moves },
 } as never);
 
+const bytesOf = (values: Float32Array): Buffer => Buffer.from(values.slice().buffer);
+
 describe('Algorithm 1 as a textbook loop over the same compiled functions', () => {
   let runner: Runner | undefined;
   afterAll(() => runner?.close());
@@ -81,9 +83,7 @@ describe('Algorithm 1 as a textbook loop over the same compiled functions', () =
     const expected = nameTensors({ u, uv: undefined, z, v }, layout);
     expect(Object.keys(expected)).toEqual(Object.keys(final.tensors));
     for (const [name, { values }] of Object.entries(expected)) {
-      expect(Buffer.from(final.tensors[name]!.values.slice().buffer).equals(Buffer.from(values.buffer)), name).toBe(
-        true,
-      );
+      expect(bytesOf(final.tensors[name]!.values).equals(bytesOf(values)), name).toBe(true);
     }
   });
 });

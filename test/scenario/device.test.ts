@@ -1,12 +1,10 @@
 /** Whole runs whose vectors stay on a device: they must tell the story that the processor tells. */
 import { describe, expect, it } from 'vitest';
-import { findEngines } from '../../src/compute/engines.js';
 import { defineScenario } from '../../src/scenario/scenario.js';
 import { prepare, type RunResult } from '../../src/scenario/simulate.js';
+import { findDevices } from '../compute/devices.js';
 
-const devices = (await findEngines()).filter(
-  ({ runner, device, library }) => runner === 'onnx' && device !== 'cpu' && library !== undefined,
-);
+const devices = await findDevices();
 
 // 7,850 parameters: enough to stay on a device.
 const alternating = { lambda: 0.5, workerStep: 0.01, consensusStep: 0.05, momentum: 0.9 };
@@ -38,24 +36,26 @@ const kinds: [string, Record<string, object>][] = [
   ['compressed', { network: { compression: { up: { codec: 'int8' }, down: { codec: 'top-k', share: 0.5 } } } }],
 ];
 
-describe.skipIf(devices.length === 0).each(devices)('a run on $device', ({ device }) => {
-  it.each(kinds)('%s has the events of the processor, and nearly its numbers', async (_, options) => {
-    const [there, here] = [await run(device, options), await run('cpu', options)];
-    expect(there.status).toBe('completed');
-    expect(there.digests.events).toBe(here.digests.events);
-    for (const [name, { values }] of Object.entries(there.final.tensors)) {
-      const wanted = here.final.tensors[name]!.values;
-      const wrong = values.findIndex((value, index) => Math.abs(value - wanted[index]!) > 1e-4);
-      if (wrong >= 0) expect.fail(`${name}[${wrong}] is ${values[wrong]!}, not ${wanted[wrong]!}`);
-    }
-    expect((await run(device, options)).digests).toEqual(there.digests);
-  });
+describe.skipIf(devices.length === 0)('where there is a device beside the processor', () => {
+  describe.each(devices)('a run on $device', ({ device }) => {
+    it.each(kinds)('%s has the events of the processor, and nearly its numbers', async (_, options) => {
+      const [there, here] = [await run(device, options), await run('cpu', options)];
+      expect(there.status).toBe('completed');
+      expect(there.digests.events).toBe(here.digests.events);
+      for (const [name, { values }] of Object.entries(there.final.tensors)) {
+        const wanted = here.final.tensors[name]!.values;
+        const wrong = values.findIndex((value, index) => Math.abs(value - wanted[index]!) > 1e-4);
+        if (wrong >= 0) expect.fail(`${name}[${wrong}] is ${values[wrong]!}, not ${wanted[wrong]!}`);
+      }
+      expect((await run(device, options)).digests).toEqual(there.digests);
+    });
 
-  it('ends where the processor ends when it diverges', async () => {
-    const options = { algorithm: { workerStep: 1e30 } };
-    const [there, here] = [await run(device, options), await run('cpu', options)];
-    expect(there.status).toBe('diverged');
-    expect(there.reason).toBe(here.reason);
-    expect(there.digests.events).toBe(here.digests.events);
+    it('ends where the processor ends when it diverges', async () => {
+      const options = { algorithm: { workerStep: 1e30 } };
+      const [there, here] = [await run(device, options), await run('cpu', options)];
+      expect(there.status).toBe('diverged');
+      expect(there.reason).toBe(here.reason);
+      expect(there.digests.events).toBe(here.digests.events);
+    });
   });
 });

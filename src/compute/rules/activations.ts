@@ -2,23 +2,17 @@
 import { converted, symbolOf, valueOf, type TraceSymbol } from '../symbol.js';
 import { arithmeticRules } from './arithmetic.js';
 import { binary, operator, real, unary, type Binary } from './elementwise.js';
+import { factsOf, monotone } from './facts.js';
 import { functionRules } from './functions.js';
 import { cannotCompile, type Rule, type RuleCall, type SingleRule } from './rule.js';
 
-const relu: Rule = ({ graph, inputs }) => {
-  const x = inputs['x']!;
-  const value = valueOf(graph, x);
-  const result = graph.node('Relu', [value], graph.dims(value));
-  graph.facts.rectified.set(value, result);
-  const sampled = graph.facts.sampled.get(value);
-  if (sampled !== undefined) {
-    graph.facts.sampled.set(result, (...grid) => {
-      const part = sampled(...grid);
-      return graph.node('Relu', [part], graph.dims(part));
-    });
-  }
-  return symbolOf(graph, result, x.shape, x.order);
-};
+const relu: SingleRule = ({ graph, inputs }) =>
+  monotone(graph, inputs['x']!, (x) => {
+    const value = valueOf(graph, x);
+    const result = graph.node('Relu', [value], graph.dims(value));
+    factsOf(graph).rectified.set(value, result);
+    return symbolOf(graph, result, x.shape, x.order);
+  });
 
 const prelu: Binary = (write, x, alpha) => write('Where', write('Less', x, 0), write('Mul', alpha, x), x);
 

@@ -1,7 +1,8 @@
 /** Rules for arithmetic of two numbers, and sums of many. */
-import type { Value } from '../onnx.js';
-import { arrange, converted, splat, symbolOf, type TraceSymbol } from '../symbol.js';
+import type { OnnxGraph, Value } from '../onnx.js';
+import { converted, splat, symbolOf, type TraceSymbol } from '../symbol.js';
 import { binary, broadcastShape, operator, writeBinary, writeBroadcast, type Write } from './elementwise.js';
+import { factsOf, monotone } from './facts.js';
 import type { Rule, SingleRule } from './rule.js';
 
 /** x + 0, x - 0, x * 1, x / 1 are x. */
@@ -24,18 +25,18 @@ const multiply: Rule = (call) => {
   const { a, b } = inputs as { a: TraceSymbol; b: TraceSymbol };
   const [{ mask, shape, order }, other] = b.mask === undefined ? [a, b] : [b, a];
   if (mask === undefined) return withNeutral('Mul', 1, 'both')(call);
-  const pooled = alike(a, b) ? graph.facts.pooledGradients.get(other.value ?? '') : undefined;
-  if (pooled !== undefined && pooled.input === graph.facts.positive.get(mask)) {
-    return symbolOf(graph, pooled.whereInputIsPositive(), shape, order);
-  }
   const condition = symbolOf(graph, mask, shape, order);
+  const pooled = factsOf(graph).pooledGradients.get(other);
+  if (pooled !== undefined && isWherePositive(graph, condition, pooled.input)) return pooled.whereInputIsPositive();
   return writeBroadcast(graph, [condition, other], (write, where, value) => write('Where', where, value, 0));
 };
 
-/** True for tensors whose elements lie in the same places. */
-function alike(a: TraceSymbol, b: TraceSymbol): boolean {
-  return a.shape.join() === b.shape.join() && a.order.join() === b.order.join();
-}
+/** Whether a condition holds where `x` is positive. */
+const isWherePositive = (graph: OnnxGraph, condition: TraceSymbol, x: TraceSymbol): boolean =>
+  x.value !== undefined &&
+  factsOf(graph).positive.get(condition.value!) === x.value &&
+  condition.shape.join() === x.shape.join() &&
+  condition.order.join() === x.order.join();
 
 const addN: Rule = ({ graph, list }) => {
   if (list.length === 1) return list[0]!;
@@ -74,11 +75,13 @@ function atan2(write: Write, a: Value, b: Value): Value {
 const add: SingleRule = (call) => {
   const { graph, inputs } = call;
   const { a, b } = inputs as { a: TraceSymbol; b: TraceSymbol };
-  const biased = graph.facts.biased.get(a.value ?? '');
-  // Channels are the second physical axis of images.
-  const perChannel = b.shape.length === 1 && a.order[1] === a.shape.length - 1 && b.shape[0] === a.shape.at(-1);
-  if (biased === undefined || !perChannel) return withNeutral('Add', 0, 'both')(call);
-  return symbolOf(graph, biased(arrange(graph, converted(graph, b, 'float32'))), a.shape, a.order);
+  const plain = withNeutral('Add', 0, 'both');
+  const isPerChannel = a.shape.length === 4 && b.shape.length === 1 && b.shape[0] === a.shape[3];
+  if (!isPerChannel) return plain(call);
+  return monotone(graph, a, (images) => {
+    const biased = factsOf(graph).biased.get(images);
+    return biased?.(b) ?? plain({ ...call, inputs: { a: images, b } });
+  });
 };
 
 export const arithmeticRules: Readonly<Record<string, Rule>> = {

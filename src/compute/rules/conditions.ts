@@ -11,6 +11,7 @@ import {
   writerOf,
   type Binary,
 } from './elementwise.js';
+import { factsOf } from './facts.js';
 import { cannotCompile, type Rule, type SingleRule } from './rule.js';
 
 /** A comparison of numbers; conditions count as 0 and 1. */
@@ -27,9 +28,9 @@ function comparison(compute: Binary): SingleRule {
 const step: Rule = ({ graph, inputs, attributes }) => {
   const x = inputs['x']!;
   const write = writerOf(graph);
-  const compared = graph.facts.rectified.get(valueOf(graph, x)) ?? valueOf(graph, x);
+  const compared = factsOf(graph).rectified.get(valueOf(graph, x)) ?? valueOf(graph, x);
   const mask = write('Greater', compared, 0);
-  graph.facts.positive.set(mask, compared);
+  factsOf(graph).positive.set(mask, compared);
   const alpha = (attributes['alpha'] as number | undefined) ?? 0;
   const { shape, order } = x;
   if (alpha === 0) return { shape, order, dtype: x.dtype, mask };

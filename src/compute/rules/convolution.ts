@@ -1,19 +1,20 @@
 /** Rules for convolutions of images, forward and backward. */
-import type { Grid, OnnxGraph, Place, Scattered, Value } from '../onnx.js';
-import { arrange, physicalDims, symbolOf, type TraceSymbol } from '../symbol.js';
+import type { OnnxGraph, Value } from '../onnx.js';
+import { arrange, converted, physicalDims, symbolOf, type TraceSymbol } from '../symbol.js';
 import { sizeOf } from '../table.js';
 import { fused } from './activations.js';
+import { factsOf } from './facts.js';
+import { filterGradientOfPhases, hasFewChannels, imagesCHWN, phasesOfConvolution } from './fewChannels.js';
 import { cannotCompile, type Rule, type SingleRule } from './rule.js';
-import { integers } from './shapes.js';
+import { convolutionByTiles, filterGradientByTiles, imageGradientByTiles, tilingOf } from './tiles.js';
 import {
   convolutionWindows,
   convolve,
   imagesCNHW,
+  imagesHWNC,
   imagesNCHW,
-  placesWithin,
   refuseOtherWindows,
   type Moves,
-  type Operands,
   type Windows,
 } from './windows.js';
 
@@ -22,95 +23,61 @@ const filtersOIHW = [3, 2, 0, 1];
 const filtersIOHW = [2, 3, 0, 1];
 const filtersOHWI = [3, 0, 1, 2];
 
-/** The windows of a convolution, and the orders of its images as ONNX wants them. */
+/** The windows of a convolution, its tiles if it pays to have some, and the orders of its images. */
 function geometry(attributes: Record<string, unknown>, imageShape: readonly number[], filterShape: readonly number[]) {
   const channelsFirst = attributes['dataFormat'] === 'NCHW';
   const windows = convolutionWindows(attributes as unknown as Moves, imageShape, filterShape, { channelsFirst });
   return {
     windows,
+    tiling: tilingOf(windows, imageShape[0]!, filterShape),
     batchFirst: channelsFirst ? [0, 1, 2, 3] : imagesNCHW,
     channelsFirst: channelsFirst ? [1, 0, 2, 3] : imagesCNHW,
+    pixelsFirst: channelsFirst ? [2, 3, 0, 1] : imagesHWNC,
     operations: 2 * sizeOf(windows.outShape) * sizeOf(filterShape.slice(0, 3)),
   };
 }
 
 const conv2D: SingleRule = ({ graph, inputs, attributes }) => {
   const { x, filter } = inputs as { x: TraceSymbol; filter: TraceSymbol };
-  const { windows, batchFirst, operations } = geometry(attributes, x.shape, filter.shape);
+  const { windows, tiling, batchFirst, pixelsFirst, operations } = geometry(attributes, x.shape, filter.shape);
+  if (tiling !== undefined) {
+    const value = convolutionByTiles(graph, arrange(graph, x, pixelsFirst), arrange(graph, filter), tiling);
+    return symbolOf(graph, value, windows.outShape, pixelsFirst);
+  }
   graph.operations += operations;
   const operands = [arrange(graph, x, batchFirst), arrange(graph, filter, filtersOIHW)] as const;
-  const value = convolution(graph, operands, windows, physicalDims(windows.outShape, batchFirst));
-  return symbolOf(graph, value, windows.outShape, batchFirst);
+  const { outShape, pads, strides, dilations } = windows;
+  const convolved = (bias?: Value): TraceSymbol => {
+    const dims = physicalDims(outShape, batchFirst);
+    const value = convolve(graph, [...operands, bias], dims, { pads, strides, dilations });
+    return symbolOf(graph, value, outShape, batchFirst);
+  };
+  const result = convolved();
+  if (attributes['dataFormat'] === 'NCHW') return result;
+  const facts = factsOf(graph);
+  facts.biased.set(result, (bias) => convolved(arrange(graph, converted(graph, bias, 'float32'))));
+  if (hasFewChannels(windows, filter.shape[2]!)) {
+    facts.phased.set(result, (pooling) =>
+      phasesOfConvolution(graph, x, arrange(graph, filter), {
+        convolution: windows,
+        pooling,
+        filterShape: filter.shape,
+      }),
+    );
+  }
+  return result;
 };
-
-/** A convolution, with what rules may do better than to take its result. */
-function convolution(graph: OnnxGraph, operands: Operands, windows: Windows, dims: readonly number[]): Value {
-  const { pads, strides, dilations } = windows;
-  const [images, filters, bias] = operands;
-  const value = convolve(graph, operands, dims, { pads, strides, dilations });
-  if (bias === undefined) {
-    graph.facts.biased.set(value, (added) => convolution(graph, [images, filters, added], windows, dims));
-  }
-  if (isPlain(windows) && hasFewChannels(graph, images)) {
-    graph.facts.sampled.set(value, (from, grid) => sampledConvolution(graph, operands, from, grid));
-  }
-  return value;
-}
-
-/** Whether windows move by one and have neither border nor gaps. */
-const isPlain = ({ strides, dilations, pads }: Windows): boolean =>
-  [...strides, ...dilations].every((step) => step === 1) && pads.every((extent) => extent === 0);
-
-// Four smaller convolutions cost as much as the one that they replace only where a filter has few weights: the matrices
-// that ONNX Runtime multiplies are then bound by memory. For a LeNet-5's first layer with its pooling they save half of
-// the time, for its second none.
-const hasFewChannels = (graph: OnnxGraph, images: Value): boolean => graph.dims(images)[1]! <= 4;
-
-/** The part of images (batch, channels, height, width) under windows of `size` on a grid. */
-function underWindows(
-  graph: OnnxGraph,
-  images: Value,
-  size: Place,
-  { from, grid }: { from: Place; grid: Grid },
-): Value {
-  const extents = [0, 1].map((axis) => (grid.count[axis]! - 1) * grid.strides[axis]! + size[axis]!);
-  const ends = extents.map((extent, axis) => from[axis]! + extent);
-  const operands = [from, ends, [2, 3]].map((list) => integers(graph, list));
-  return graph.node('Slice', [images, ...operands], [...graph.dims(images).slice(0, 2), ...extents]);
-}
-
-/** A plain convolution on a grid alone. */
-function sampledConvolution(graph: OnnxGraph, [images, filters, bias]: Operands, from: Place, grid: Grid): Value {
-  const [out, , ...size] = graph.dims(filters) as [number, number, number, number];
-  const part = underWindows(graph, images, size, { from, grid });
-  const dims = [graph.dims(images)[0]!, out, ...grid.count];
-  return convolve(graph, [part, filters, bias], dims, { pads: [0, 0, 0, 0], strides: grid.strides, dilations: [1, 1] });
-}
-
-/** The gradient of a plain convolution's filters, where what comes back is scattered: the sum over places of a window. */
-function gatheredFilterGradient(
-  graph: OnnxGraph,
-  images: Value,
-  { grid, shares }: Scattered,
-  dims: readonly [number, number, number, number],
-): Value {
-  const [channels, out, ...size] = dims;
-  const exchanged = (value: Value): Value => graph.transpose(value, [1, 0, 2, 3]);
-  const gradients = shares();
-  const parts = placesWithin(grid.strides).map((from, place) => {
-    const part = underWindows(graph, images, size, { from, grid });
-    const attributes = { pads: [0, 0, 0, 0], strides: [1, 1], dilations: grid.strides } as const;
-    return convolve(graph, [exchanged(part), exchanged(gradients[place]!)], [channels, out, ...size], attributes);
-  });
-  return parts.reduce((sum, part) => graph.node('Add', [sum, part], dims));
-}
 
 /** The transpose of a convolution; rows and columns that it skipped get zero. */
 const conv2DBackpropInput: Rule = ({ graph, inputs, attributes }) => {
   const { dy, filter } = inputs as { dy: TraceSymbol; filter: TraceSymbol };
   const shape = attributes['inputShape'] as number[];
-  const { windows, batchFirst, operations } = geometry(attributes, shape, filter.shape);
+  const { windows, tiling, batchFirst, pixelsFirst, operations } = geometry(attributes, shape, filter.shape);
   refuseOtherWindows('Conv2DBackpropInput', windows, dy);
+  if (tiling !== undefined) {
+    const value = imageGradientByTiles(graph, arrange(graph, dy, pixelsFirst), arrange(graph, filter), tiling);
+    return symbolOf(graph, value, shape, pixelsFirst);
+  }
   const { pads, strides, dilations, skipped } = windows;
   graph.operations += operations;
   const operands = [arrange(graph, dy, batchFirst), arrange(graph, filter, filtersOIHW)];
@@ -137,19 +104,17 @@ export function filterGradient({ pads, strides, dilations, skipped, size }: Wind
 const conv2DBackpropFilter: Rule = ({ graph, inputs, attributes }) => {
   const { x, dy } = inputs as { x: TraceSymbol; dy: TraceSymbol };
   const shape = attributes['filterShape'] as number[];
-  const { windows, channelsFirst, operations } = geometry(attributes, x.shape, shape);
+  const { windows, tiling, channelsFirst, pixelsFirst, operations } = geometry(attributes, x.shape, shape);
   refuseOtherWindows('Conv2DBackpropFilter', windows, dy);
+  if (tiling !== undefined) {
+    const [images, gradient] = [arrange(graph, x, pixelsFirst), arrange(graph, dy, pixelsFirst)];
+    return symbolOf(graph, filterGradientByTiles(graph, images, gradient, tiling), shape);
+  }
   graph.operations += operations;
-  const scattered = dy.order.join() === imagesNCHW.join() ? graph.facts.scattered.get(dy.value ?? '') : undefined;
-  const images = arrange(graph, x, imagesNCHW);
-  if (
-    scattered !== undefined &&
-    isPlain(windows) &&
-    attributes['dataFormat'] !== 'NCHW' &&
-    hasFewChannels(graph, images)
-  ) {
-    const dims = physicalDims(shape, filtersIOHW) as [number, number, number, number];
-    return symbolOf(graph, gatheredFilterGradient(graph, images, scattered, dims), shape, filtersIOHW);
+  const scattered = factsOf(graph).scattered.get(dy);
+  if (scattered?.order.join() === imagesCHWN.join() && hasFewChannels(windows, shape[2]!)) {
+    const pooled = { convolution: windows, pooling: scattered.windows, filterShape: shape };
+    return symbolOf(graph, filterGradientOfPhases(graph, x, scattered.shares(), pooled), shape);
   }
   if (windows.dilations[1] === 1) {
     const value = interleavedFilterGradient(graph, { x, dy }, { windows, channelsFirst, channels: shape[2]! });

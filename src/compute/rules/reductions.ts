@@ -3,6 +3,7 @@ import { util } from '@tensorflow/tfjs';
 import type { OnnxGraph, Value } from '../onnx.js';
 import { converted, narrowed, physicalDims, symbolOf, valueOf, type SymbolType, type TraceSymbol } from '../symbol.js';
 import { sizeOf } from '../table.js';
+import { factsOf } from './facts.js';
 import type { RuleCall, SingleRule } from './rule.js';
 
 /** What remains of `symbol` when `axes` are reduced: its shape and the physical order of its axes. */
@@ -43,9 +44,9 @@ function reduction(operator: string, { before = numbers, after }: Types = {}): S
     const { shape, order } = reduced(x, axes, keepDims);
     const physicalAxes = axes.map((axis) => x.order.indexOf(axis)).sort((a, b) => a - b);
     // The sum over all pixels of a scattered gradient is the sum over its windows.
-    const scattered = operator === 'ReduceSum' && [2, 3].every((axis) => physicalAxes.includes(axis));
-    const whole = valueOf(graph, x);
-    const summed = (scattered ? graph.facts.scattered.get(whole)?.gradient : undefined) ?? whole;
+    const scattered = operator === 'ReduceSum' ? factsOf(graph).scattered.get(x) : undefined;
+    const isOverPixels = scattered !== undefined && [1, 2].every((axis) => axes.includes(axis));
+    const summed = isOverPixels ? scattered.gradient : valueOf(graph, x);
     const dims = physicalDims(shape, order);
     const operands = [summed, graph.constant('int64', [axes.length], physicalAxes)];
     const keepdims = keepDims ? 1 : 0;

@@ -8,10 +8,18 @@ import { arrange, logicalOrder, symbolOf, type TraceSymbol } from '../symbol.js'
 import { sizeOf } from '../table.js';
 import { fused } from './activations.js';
 import { writerOf } from './elementwise.js';
+import { product } from './matmul.js';
 import { refuseWindowsOutside, sharesOfAverage } from './pooling.js';
 import { summed } from './reductions.js';
 import type { RuleCall, SingleRule } from './rule.js';
-import { convolutionWindows, placesWithin, poolingWindows, refuseOtherWindows, type Windows } from './windows.js';
+import {
+  convolutionWindows,
+  pixelAt,
+  placesWithin,
+  poolingWindows,
+  refuseOtherWindows,
+  type Windows,
+} from './windows.js';
 
 type Attributes = RuleCall['attributes'];
 
@@ -26,17 +34,9 @@ const ordered = (rank: number, order: readonly number[]): number[] => [
 ];
 
 /** For every window and every place in it the pixel, counted row by row; the one behind the last for the border. */
-function pixelsUnder({ image, places, size, pads, strides, dilations }: Windows): number[] {
-  const within = placesWithin(size);
-  return placesWithin(places).flatMap((window) =>
-    within.map((place) => {
-      const [row, column] = [0, 1].map(
-        (axis) => window[axis]! * strides[axis]! + place[axis]! * dilations[axis]! - pads[axis]!,
-      ) as [number, number];
-      const inside = row >= 0 && row < image[0] && column >= 0 && column < image[1];
-      return inside ? row * image[1] + column : sizeOf(image);
-    }),
-  );
+function pixelsUnder(windows: Windows): number[] {
+  const within = placesWithin(windows.size);
+  return placesWithin(windows.places).flatMap((window) => within.map((place) => pixelAt(windows, window, place)));
 }
 
 /** One more row behind those of values (images, rows, channels). */
@@ -88,15 +88,6 @@ function folded(graph: OnnxGraph, rows: Value, windows: Windows): Value {
 /** `values` seen as (images, rows, most, channels), summed over the third. */
 function summedWithin(graph: OnnxGraph, values: Value, [images, rows, most, channels]: readonly number[]): Value {
   return most === 1 ? values : summed(graph, graph.reshape(values, [images!, rows!, most!, channels!]), 2);
-}
-
-/** A product of matrices in each of the leading axes. */
-function product(graph: OnnxGraph, left: Value, right: Value): Value {
-  const [a, b] = [graph.dims(left), graph.dims(right)];
-  const batch = a.length >= b.length ? a.slice(0, -2) : b.slice(0, -2);
-  const dims = [...batch, a.at(-2)!, b.at(-1)!];
-  graph.operations += 2 * sizeOf(dims) * a.at(-1)!;
-  return graph.node('MatMul', [left, right], dims);
 }
 
 const convolutionOf = (attributes: Attributes, image: readonly number[], filter: readonly number[]): Windows =>

@@ -1,6 +1,6 @@
 /** Windows that move over images: the geometry that convolutions and pooling share. */
 import { backend_util } from '@tensorflow/tfjs';
-import type { OnnxGraph, Place, Value } from '../onnx.js';
+import type { OnnxGraph, Value } from '../onnx.js';
 import type { TraceSymbol } from '../symbol.js';
 import { cannotCompile } from './rule.js';
 
@@ -9,12 +9,26 @@ export const imagesNCHW = [0, 3, 1, 2];
 /** The same with channels as the batch and the batch as channels, for the gradients of filters. */
 export const imagesCNHW = [3, 0, 1, 2];
 
+/** The same with pixels first and channels last, in which whole images are the rows of a matrix. */
+export const imagesHWNC = [1, 2, 0, 3];
+
 type Shape4 = [number, number, number, number];
+/** A row and a column, or a height and a width. */
+export type Place = readonly [number, number];
 type Pair = Place;
 
 /** Every place of a window, row by row. */
 export function placesWithin([height, width]: Place): Place[] {
   return Array.from({ length: height * width }, (_, index) => [Math.floor(index / width), index % width] as const);
+}
+
+/** The pixel at `place` of the window that is `window`th, counted row by row; the one behind the last for the border. */
+export function pixelAt({ image, pads, strides, dilations }: Windows, window: Place, place: Place): number {
+  const [row, column] = [0, 1].map(
+    (axis) => window[axis]! * strides[axis]! + place[axis]! * dilations[axis]! - pads[axis]!,
+  ) as [number, number];
+  const isInside = row >= 0 && row < image[0] && column >= 0 && column < image[1];
+  return isInside ? row * image[1] + column : image[0] * image[1];
 }
 
 /** How a window moves, in ONNX's terms. */
@@ -122,7 +136,7 @@ interface Convolution {
 }
 
 /** Images, filters (out, in, height, width), and perhaps a bias (out). */
-export type Operands = readonly [Value, Value, (Value | undefined)?];
+type Operands = readonly [Value, Value, (Value | undefined)?];
 
 /** A convolution of images with filters. */
 export function convolve(

@@ -28,6 +28,8 @@ export const defects: Readonly<Record<string, Readonly<Record<string, string>>>>
     'agrees on the values of depthwiseConv2d with the last windows hanging over': hanging,
     'agrees on the values of conv2d in NCHW': 'refuses NCHW',
     'agrees on the gradients of conv2d in NCHW': 'refuses NCHW',
+    'agrees on the values of conv2d of many channels in NCHW': 'refuses NCHW',
+    'agrees on the gradients of conv2d of many channels in NCHW': 'refuses NCHW',
     'agrees on the gradients of maxPool of windows that tile': pooled,
     'agrees on the gradients of maxPool of other windows': pooled,
     'agrees on the gradients of maxPool sends the gradient to the first of equals': pooled,

@@ -60,6 +60,27 @@ const convolutions: readonly Case[] = [
     strides: 1,
     pad: 'valid',
   }),
+  convolution('of many channels', {
+    image: spread([3, 12, 12, 20], -0.1, 0.1),
+    filter: spread([5, 5, 20, 30], -0.02, 0.02),
+    strides: 1,
+    pad: 'valid',
+  }),
+  convolution('of many channels, same, with tiles that hang over', {
+    image: spread([2, 9, 7, 24], -0.1, 0.1),
+    filter: spread([3, 4, 24, 32], -0.02, 0.02),
+    strides: 1,
+    pad: 'same',
+  }),
+  convolution('of many channels with filters of 7 x 2 and a border of its own on every side', {
+    ...{ image: spread([2, 8, 9, 32], -0.1, 0.1), filter: spread([7, 2, 32, 32], -0.02, 0.02), strides: 1 },
+    pad: around(0, 0, 3, 1, 0, 2, 0, 0) as tf.backend_util.ExplicitPadding,
+  }),
+  row(
+    'conv2d of many channels in NCHW',
+    { x: spread([2, 24, 8, 10], -0.1, 0.1), w: spread([3, 3, 24, 32], -0.02, 0.02) },
+    ({ x, w }) => tf.conv2d(images(x), images(w), 1, 'same', 'NCHW'),
+  ),
   row(
     'conv2d with dilation',
     { x: spread([2, 7, 8, 2]), w: spread([3, 2, 2, 3]) },
@@ -129,6 +150,27 @@ const convolutions: readonly Case[] = [
         .conv2d(tf.maxPool(first, 2, 2, 'valid'), images(v), 1, 'valid')
         .relu()
         .reshape([2, 12]);
+    },
+  ),
+  row(
+    'maxPool of convolutions of few channels with a border',
+    { x: spread([2, 9, 8, 3]), w: spread([3, 2, 3, 4]), v: spread([2, 3, 3, 2]), b: spread([4]) },
+    ({ x, w, v, b }) => {
+      const one = tf.conv2d(images(x), images(w), 1, 'same');
+      const other = tf.conv2d(images(x), images(v), 1, 'valid');
+      return {
+        bare: tf.maxPool(one, 2, 2, 'valid'),
+        biased: tf.maxPool(one.add<tf.Tensor4D>(b!), [2, 3], [3, 3], 'valid').relu(),
+        rectified: tf.maxPool(
+          one.relu<tf.Tensor4D>().add<tf.Tensor4D>(b!).relu<tf.Tensor4D>(),
+          [3, 2],
+          [3, 2],
+          'valid',
+        ),
+        other: tf.maxPool(other.relu<tf.Tensor4D>(), 3, 3, 'valid'),
+        overlapping: tf.maxPool(other.relu<tf.Tensor4D>(), 3, 2, 'valid'),
+        scaled: tf.maxPool(other.mul<tf.Tensor4D>(-1), 2, 2, 'valid'),
+      };
     },
   ),
   row(
