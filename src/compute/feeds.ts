@@ -69,13 +69,29 @@ export function writeFeed(target: Float32Array | Int32Array, value: InputValue, 
 export function readRows(table: Table, indices: Int32Array, target: Float32Array | Int32Array): void {
   const rowSize = sizeOf(table.rowShape);
   const { values, scale } = table;
-  const scaled = table.dtype === 'float32' && scale !== 1;
-  let position = 0;
+  const copy = table.dtype === 'float32' && scale !== 1 ? copyScaled : copyPlain;
   for (let row = 0; row < indices.length; row += 1) {
-    const start = indices[row]! * rowSize;
-    for (let index = start; index < start + rowSize; index += 1) {
-      target[position] = scaled ? values[index]! * scale : values[index]!;
-      position += 1;
-    }
+    const part = { from: indices[row]! * rowSize, to: row * rowSize, count: rowSize };
+    copy(values, target, part, scale);
   }
+}
+
+interface Part {
+  readonly from: number;
+  readonly to: number;
+  readonly count: number;
+}
+
+// Two functions, because each is compiled for the types of arrays that it meets.
+function copyScaled(
+  values: Table['values'],
+  target: Float32Array | Int32Array,
+  { from, to, count }: Part,
+  scale: number,
+) {
+  for (let index = 0; index < count; index += 1) target[to + index] = values[from + index]! * scale;
+}
+
+function copyPlain(values: Table['values'], target: Float32Array | Int32Array, { from, to, count }: Part): void {
+  for (let index = 0; index < count; index += 1) target[to + index] = values[from + index]!;
 }

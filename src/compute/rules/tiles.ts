@@ -168,10 +168,20 @@ function withBorder(graph: OnnxGraph, value: Value, { pads: [top, , bottom] }: W
   return graph.node('Pad', [value, ...operands], [top + rows + bottom, ...rest]);
 }
 
-/** `count` rows of `value` (rows, ...) from row `first` on. */
-function rowsFrom(graph: OnnxGraph, value: Value, first: number, count: number): Value {
-  const bounds = [[first], [first + count], [0]].map((list) => integers(graph, list));
-  return graph.node('Slice', [value, ...bounds], [count, ...graph.dims(value).slice(1)]);
+/** Of pixels (row and column, channel) for every row of results and every column the `height` pixels under it. */
+function rowsUnder(
+  graph: OnnxGraph,
+  pixels: Value,
+  { width, height, results }: Record<'width' | 'height' | 'results', number>,
+): Value {
+  const indices = Array.from({ length: results * width * height }, (_, place) => {
+    const [pixel, below] = [Math.floor(place / height), place % height];
+    return pixel + below * width;
+  });
+  const dims = [indices.length, graph.dims(pixels)[1]!];
+  return graph.node('Gather', [pixels, graph.constant('int32', [indices.length], indices)], dims, {
+    attributes: { axis: 0 },
+  });
 }
 
 /**
@@ -182,10 +192,11 @@ export function convolutionByTiles(graph: OnnxGraph, images: Value, filters: Val
   const { horizontal, windows, batch, channels, out } = tiling;
   const [height, results] = [windows.size[0], windows.places[0]];
   const rows = withBorder(graph, across(graph, images, horizontal.input), windows);
-  const points = graph.reshape(rows, [graph.dims(rows)[0]!, horizontal.points, horizontal.tiles * batch, channels]);
-  const shifted = Array.from({ length: height }, (_, row) => rowsFrom(graph, points, row, results));
-  const dims = [results, horizontal.points, horizontal.tiles * batch, height * channels];
-  const under = graph.node('Concat', shifted, dims, { attributes: { axis: 3 } });
+  const width = horizontal.points * horizontal.tiles * batch;
+  const under = graph.reshape(
+    rowsUnder(graph, graph.reshape(rows, [graph.dims(rows)[0]! * width, channels]), { width, height, results }),
+    [...[results, horizontal.points, horizontal.tiles * batch], height * channels],
+  );
   const weights = graph.reshape(across(graph, filters, horizontal.filter), [height, horizontal.points, channels * out]);
   const products = product(
     graph,
