@@ -4,7 +4,7 @@ import { arrange, converted, physicalDims, symbolOf, type TraceSymbol } from '..
 import { sizeOf } from '../table.js';
 import { fused } from './activations.js';
 import { factsOf } from './facts.js';
-import { filterGradientOfPhases, hasFewChannels, imagesCHWN, phasesOfConvolution } from './fewChannels.js';
+import { filterGradientOfPhases, imagesCHWN, isOfFewChannels, phasesOfConvolution } from './fewChannels.js';
 import { cannotCompile, type Rule, type SingleRule } from './rule.js';
 import { convolutionByTiles, filterGradientByTiles, imageGradientByTiles, tilingOf } from './tiles.js';
 import {
@@ -56,15 +56,10 @@ const conv2D: SingleRule = ({ graph, inputs, attributes }) => {
   if (attributes['dataFormat'] === 'NCHW') return result;
   const facts = factsOf(graph);
   facts.biased.set(result, (bias) => convolved(arrange(graph, converted(graph, bias, 'float32'))));
-  if (hasFewChannels(windows, filter.shape[2]!)) {
-    facts.phased.set(result, (pooling) =>
-      phasesOfConvolution(graph, x, arrange(graph, filter), {
-        convolution: windows,
-        pooling,
-        filterShape: filter.shape,
-      }),
-    );
-  }
+  facts.phased.set(result, (pooling) => {
+    const pooled = { convolution: windows, pooling, filterShape: filter.shape };
+    return isOfFewChannels(pooled) ? phasesOfConvolution(graph, x, arrange(graph, filter), pooled) : undefined;
+  });
   return result;
 };
 
@@ -112,9 +107,11 @@ const conv2DBackpropFilter: Rule = ({ graph, inputs, attributes }) => {
   }
   graph.operations += operations;
   const scattered = factsOf(graph).scattered.get(dy);
-  if (scattered?.order.join() === imagesCHWN.join() && hasFewChannels(windows, shape[2]!)) {
+  if (scattered?.order.join() === imagesCHWN.join()) {
     const pooled = { convolution: windows, pooling: scattered.windows, filterShape: shape };
-    return symbolOf(graph, filterGradientOfPhases(graph, x, scattered.shares(), pooled), shape);
+    if (isOfFewChannels(pooled)) {
+      return symbolOf(graph, filterGradientOfPhases(graph, x, scattered.shares(), pooled), shape);
+    }
   }
   if (windows.dilations[1] === 1) {
     const value = interleavedFilterGradient(graph, { x, dy }, { windows, channelsFirst, channels: shape[2]! });

@@ -55,8 +55,8 @@ class Facts {
   /** A convolution -> the same with a bias for each channel, which costs nothing there. */
   readonly biased = new Known<(bias: TraceSymbol) => TraceSymbol>();
   readonly monotone = new Known<Monotone>();
-  /** Images of which the pixels in windows can be had without all others. */
-  readonly phased = new Known<(windows: Windows) => Phases>();
+  /** Images of which the pixels in windows can be had without writing the images, for some windows. */
+  readonly phased = new Known<(windows: Windows) => Phases | undefined>();
   readonly pooledGradients = new Known<PooledGradient>();
   readonly scattered = new Known<Scattered>();
 }

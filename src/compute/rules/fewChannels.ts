@@ -27,9 +27,12 @@ export const imagesCHWN = [3, 1, 2, 0];
 
 const channelsMax = 4;
 
-/** Whether it is a convolution of that kind. */
-export const hasFewChannels = ({ strides, dilations }: Windows, channels: number): boolean =>
-  [...strides, ...dilations].every((step) => step === 1) && channels <= channelsMax;
+/** Whether it is a convolution of that kind, and the borders of zeros at most double its multiplications. */
+export const isOfFewChannels = (pooled: Pooled): boolean => {
+  const { strides, dilations, size } = pooled.convolution;
+  const isPlain = [...strides, ...dilations].every((step) => step === 1);
+  return isPlain && pooled.filterShape[2]! <= channelsMax && sizeOf(extentsOf(pooled)) <= 2 * sizeOf(size);
+};
 
 /** Height and width of what lies under a window of the pooling. */
 const extentsOf = ({ convolution, pooling }: Pooled): Place => [

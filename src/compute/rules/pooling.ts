@@ -59,8 +59,8 @@ const maxPool: SingleRule = (call) => {
 
 /** The pixels of `x` at each place of windows without a border. */
 function phasesOf(graph: OnnxGraph, x: TraceSymbol, windows: Windows): Phases {
-  const phased = factsOf(graph).phased.get(x);
-  if (phased !== undefined) return phased(windows);
+  const phases = factsOf(graph).phased.get(x)?.(windows);
+  if (phases !== undefined) return phases;
   const images = arrange(graph, x, imagesHWNC);
   const values = placesWithin(windows.size).map((place) => phase(graph, images, place, windows, [0, 1]));
   return { values, order: imagesHWNC };

@@ -2,7 +2,7 @@
  * Convolutions by tiles, as S. Winograd has them and A. Lavin and S. Gray use them (Fast algorithms for convolutional
  * neural networks, arXiv 1509.09308). A piece of a row of an image and a row of a filter are polynomials, known by their
  * values at a few points; the values at a point only need to be multiplied. A tile of 4 x 4 results of a 5 x 5 filter
- * takes 64 products instead of 400. Float32 loses about one digit by it.
+ * takes 64 products instead of 400.
  *
  * Images and filters have their pixels first here, (height, width, batch, channels) and (height, width, in, out): to take
  * values at points is a product with a constant matrix from the left then, which also knows of borders and of tiles
@@ -118,17 +118,17 @@ export function tilingOf(windows: Windows, batch: number, filterShape: readonly 
 const constant = (graph: OnnxGraph, matrix: Matrix): Value =>
   graph.constant('float32', [matrix.length, matrix[0]!.length], matrix.flat());
 
-/** `value` (rows, columns, ...) with a matrix from the left along columns: (rows, rows of the matrix, the rest as one axis). */
-function across(graph: OnnxGraph, value: Value, horizontal: Matrix): Value {
-  const [rows, columns] = graph.dims(value) as [number, number];
+/** `value` (`rows`, columns, ...) with a matrix from the left along columns: (rows, rows of the matrix, all the rest). */
+function across(graph: OnnxGraph, value: Value, rows: number, horizontal: Matrix): Value {
+  const columns = horizontal[0]!.length;
   const rest = sizeOf(graph.dims(value)) / (rows * columns);
   return product(graph, constant(graph, horizontal), graph.reshape(value, [rows, columns, rest]));
 }
 
-/** The same, and then a matrix from the left along rows: (rows of `vertical`, all the rest as one axis). */
+/** `value` (rows, columns, ...) with a matrix from the left along both: (rows of `vertical`, all the rest). */
 function through(graph: OnnxGraph, value: Value, vertical: Matrix, horizontal: Matrix): Value {
-  const turned = across(graph, value, horizontal);
-  const rows = graph.dims(turned)[0]!;
+  const rows = vertical[0]!.length;
+  const turned = across(graph, value, rows, horizontal);
   return product(graph, constant(graph, vertical), graph.reshape(turned, [rows, sizeOf(graph.dims(turned)) / rows]));
 }
 
@@ -191,20 +191,15 @@ function rowsUnder(
 export function convolutionByTiles(graph: OnnxGraph, images: Value, filters: Value, tiling: Tiling): Value {
   const { horizontal, windows, batch, channels, out } = tiling;
   const [height, results] = [windows.size[0], windows.places[0]];
-  const rows = withBorder(graph, across(graph, images, horizontal.input), windows);
+  const rows = withBorder(graph, across(graph, images, windows.image[0], horizontal.input), windows);
   const width = horizontal.points * horizontal.tiles * batch;
   const under = graph.reshape(
     rowsUnder(graph, graph.reshape(rows, [graph.dims(rows)[0]! * width, channels]), { width, height, results }),
-    [...[results, horizontal.points, horizontal.tiles * batch], height * channels],
+    [results, horizontal.points, horizontal.tiles * batch, height * channels],
   );
-  const weights = graph.reshape(across(graph, filters, horizontal.filter), [height, horizontal.points, channels * out]);
-  const products = product(
-    graph,
-    under,
-    graph.reshape(graph.transpose(weights, [1, 0, 2]), [horizontal.points, height * channels, out]),
-  );
-  const tiled = graph.reshape(products, [results, horizontal.points * horizontal.tiles, batch * out]);
-  return graph.reshape(across(graph, tiled, horizontal.output), [...windows.places, batch, out]);
+  const weights = graph.transpose(across(graph, filters, height, horizontal.filter), [1, 0, 2]);
+  const products = product(graph, under, graph.reshape(weights, [horizontal.points, height * channels, out]));
+  return graph.reshape(across(graph, products, results, horizontal.output), [...windows.places, batch, out]);
 }
 
 /** What comes back to the images of a gradient (height, width, batch, out) through filters (height, width, in, out). */
@@ -212,12 +207,7 @@ export function imageGradientByTiles(graph: OnnxGraph, gradient: Value, filters:
   const { vertical, horizontal, windows, batch, channels } = tiling;
   const weights = matricesTransposed(graph, filterPoints(graph, filters, tiling));
   const points = product(graph, resultPoints(graph, gradient, tiling), weights);
-  const images = through(
-    graph,
-    graph.reshape(points, [vertical.points * vertical.tiles, horizontal.points * horizontal.tiles, batch * channels]),
-    transposed(vertical.input),
-    transposed(horizontal.input),
-  );
+  const images = through(graph, points, transposed(vertical.input), transposed(horizontal.input));
   return graph.reshape(images, [...windows.image, batch, channels]);
 }
 
@@ -230,11 +220,6 @@ export function filterGradientByTiles(graph: OnnxGraph, images: Value, gradient:
   const rows = transposed(vertical.filter).map((row) =>
     row.flatMap((value) => new Array<number>(vertical.tiles).fill(value)),
   );
-  const filters = through(
-    graph,
-    graph.reshape(points, [vertical.points * vertical.tiles, horizontal.points, channels * out]),
-    rows,
-    transposed(horizontal.filter),
-  );
+  const filters = through(graph, points, rows, transposed(horizontal.filter));
   return graph.reshape(filters, [...windows.size, channels, out]);
 }
