@@ -67,7 +67,7 @@ export class OnnxGraph {
   private readonly nodes: Node[] = [];
   private readonly initializers: (Named & { dims: readonly number[]; data_type: number; raw_data: Uint8Array })[] = [];
   private readonly inputs: Named[] = [];
-  private readonly outputs: Named[] = [];
+  private readonly outputs = new Map<string, Value>();
   private readonly types = new Map<Value, ValueType>();
   private readonly written = new Map<string, readonly Value[]>();
   /** A rough count of scalar operations: says whether a call is worth a trip to another thread. */
@@ -95,9 +95,7 @@ export class OnnxGraph {
   }
 
   output(name: string, value: Value): void {
-    const { dims, type } = this.types.get(value)!;
-    this.nodes.push({ op_type: 'Identity', input: [value], output: [name] });
-    this.outputs.push(valueInfo(name, { type, dims }));
+    this.outputs.set(name, value);
   }
 
   constant(type: ElementType, dims: readonly number[], values: ArrayLike<number>): Value {
@@ -177,21 +175,40 @@ export class OnnxGraph {
 
   /** The model, without what no output needs. */
   encode(name: string): Uint8Array {
-    const needed = new Set(this.outputs.map((output) => output.name));
+    const { renamed, copies } = this.namesOfOutputs();
+    const called = (values: readonly Value[]): Value[] => values.map((value) => renamed.get(value) ?? value);
+    const needed = new Set(this.outputs.values());
     const node = this.nodes.toReversed().filter(({ input, output }) => {
       if (!output.some((value) => needed.has(value))) return false;
       for (const value of input) needed.add(value);
       return true;
     });
     const graph = {
-      node: node.reverse(),
+      node: [
+        ...node
+          .reverse()
+          .map(({ input, output, ...rest }) => ({ ...rest, input: called(input), output: called(output) })),
+        ...copies,
+      ],
       name,
       initializer: this.initializers.filter((constant) => needed.has(constant.name)),
       input: this.inputs,
-      output: this.outputs,
+      output: [...this.outputs].map(([output, value]) => valueInfo(output, this.types.get(value)!)),
     };
     const model = { ir_version: 8, producer_name: 'straggler', opset_import: [{ domain: '', version: 18 }], graph };
     return Model.encode(Model.fromObject(model)).finish();
+  }
+
+  /** What a node gives goes by the name of its output; what is given twice, or by no node, is copied. */
+  private namesOfOutputs(): { renamed: ReadonlyMap<Value, string>; copies: readonly Node[] } {
+    const given = new Set(this.nodes.flatMap(({ output }) => output));
+    const renamed = new Map<Value, string>();
+    const copies: Node[] = [];
+    for (const [name, value] of this.outputs) {
+      if (given.has(value) && !renamed.has(value)) renamed.set(value, name);
+      else copies.push({ op_type: 'Identity', input: [renamed.get(value) ?? value], output: [name] });
+    }
+    return { renamed, copies };
   }
 
   private once(key: string, write: () => readonly Value[]): readonly Value[] {
