@@ -67,7 +67,7 @@ export function pullInside(penalty: Penalty, differences: tf.Tensor2D): Pulled {
  * every one of `moves` (as for `feasibleShare`) are inside `[1]`. NaN counts as inside.
  */
 export function wouldLeave(penalty: Penalty, a: tf.Tensor2D, moves: readonly tf.Tensor2D[]): tf.Tensor1D {
-  const points = [a, ...moves.map((move) => a.add<tf.Tensor2D>(move.div(boundaryShare)))];
+  const points = [a, ...moves.map((move) => a.add<tf.Tensor2D>(move.mul(1 / boundaryShare)))];
   return countBeyond(penalty, innerShare, tf.concat(points, 0));
 }
 

@@ -66,15 +66,10 @@ function cubic({ quadratic }: { readonly quadratic: number }): Potential {
 // x^2 = pi/2 is the pole of tan(x^2).
 const pole = Math.sqrt(Math.PI / 2);
 
-/** The derivative of tan(t), 1/cos(t)^2, for t from 0 to pi/2. */
-function tanSlope<T extends tf.Tensor>(t: T): T {
-  return cosine(t).square<T>().reciprocal();
-}
-
 // Of cos in t^2, up to t^12: off by at most 6e-9 for t up to pi/2.
 const coefficients = [-1 / 2, 1 / 24, -1 / 720, 1 / 40_320, -1 / 3_628_800, 1 / 479_001_600];
 
-/** cos(t) by its series: GPUs give cos to 2^-11 only, and near the pole the force divides by its square. */
+/** cos(t) for t from 0 to pi/2, by its series: GPUs give cos to 2^-11 only, and near the pole the force divides by its square. */
 function cosine<T extends tf.Tensor>(t: T): T {
   const square = t.square<T>();
   return coefficients.reduceRight((sum: tf.Tensor, next) => sum.add(next).mul(square), tf.scalar(0)).add(1);
@@ -82,7 +77,8 @@ function cosine<T extends tf.Tensor>(t: T): T {
 
 const tan: Potential = {
   value: (x) => squaredNorm(x).tan().flatten(),
-  gradient: (x) => x.mul(tanSlope(squaredNorm(x)).mul(2)),
+  // The derivative of tan(t) is 1/cos(t)^2.
+  gradient: (x) => x.mul(tf.div(2, cosine(squaredNorm(x)).square())),
   curvature: 2,
   domain: ball(pole),
   elementwise: false,
@@ -90,7 +86,7 @@ const tan: Potential = {
 
 const tanSeparable: Potential = {
   value: (x) => x.square().tan().sum(1),
-  gradient: (x) => x.mul<tf.Tensor2D>(2).mul(tanSlope(x.square())),
+  gradient: (x) => x.mul<tf.Tensor2D>(2).div(cosine(x.square()).square()),
   curvature: 2,
   domain: box(pole),
   elementwise: true,
