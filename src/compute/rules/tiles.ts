@@ -16,7 +16,8 @@ import type { Windows } from './windows.js';
 
 type Matrix = readonly (readonly number[])[];
 
-const finitePoints = [0, 1, -1, 2, -2, 0.5, -0.5] as const;
+// Why in this order: decision 15.
+const finitePoints = [0, 0.5, -0.5, 1, -1, 2, -2] as const;
 
 const transposed = (matrix: Matrix): Matrix => matrix[0]!.map((_, column) => matrix.map((row) => row[column]!));
 
@@ -38,7 +39,7 @@ interface Transform {
   readonly output: Matrix;
 }
 
-/** The transform at the first of the points, and at infinity. Rows are scaled so that no entry of input and output is above 1. */
+/** The transform at the first of the points, and at infinity. What a point has of input and output is scaled to length 1. */
 function transformOf(count: number, size: number): Transform {
   const finite = finitePoints.slice(0, count + size - 2);
   const others = (point: number): number[] => finite.filter((other) => other !== point);
@@ -49,13 +50,13 @@ function transformOf(count: number, size: number): Transform {
   const filter = [...finite.map((point) => powers(point, size)), leading(size)];
   const output = [...finite.map((point) => powers(point, count)), leading(count)];
   const norms = [...finite.map((point) => others(point).reduce((norm, other) => norm * (point - other), 1)), 1];
-  const largest = (row: readonly number[]): number => Math.max(...row.map(Math.abs));
+  const length = (row: readonly number[]): number => Math.hypot(...row);
   const scaled = (matrix: Matrix, factor: (row: number) => number): number[][] =>
     matrix.map((row, index) => row.map((value) => value * factor(index)));
   return {
-    input: scaled(input, (row) => 1 / largest(input[row]!)),
-    filter: scaled(filter, (row) => (largest(input[row]!) * largest(output[row]!)) / norms[row]!),
-    output: transposed(scaled(output, (row) => 1 / largest(output[row]!))),
+    input: scaled(input, (row) => 1 / length(input[row]!)),
+    filter: scaled(filter, (row) => (length(input[row]!) * length(output[row]!)) / norms[row]!),
+    output: transposed(scaled(output, (row) => 1 / length(output[row]!))),
   };
 }
 
