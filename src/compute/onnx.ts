@@ -167,6 +167,14 @@ export class OnnxGraph {
     return this.node('Slice', [value, ...operands], dims);
   }
 
+  /** `value` inside a border that holds one number; `pads` are the amounts before each axis, then those behind each. */
+  padded(value: Value, pads: readonly number[], filling = 0): Value {
+    const dims = this.dims(value);
+    const operands = [this.constant('int64', [pads.length], pads), this.constant(this.type(value), [], [filling])];
+    const wider = dims.map((extent, axis) => pads[axis]! + extent + pads[dims.length + axis]!);
+    return this.node('Pad', [value, ...operands], wider);
+  }
+
   /** The same elements in every place of the axes that are 1 or missing in front. */
   expand(value: Value, dims: readonly number[]): Value {
     if (this.dims(value).join() === dims.join()) return value;

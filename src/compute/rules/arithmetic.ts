@@ -1,8 +1,8 @@
 /** Rules for arithmetic of two numbers, and sums of many. */
-import type { OnnxGraph, Value } from '../onnx.js';
+import type { Value } from '../onnx.js';
 import { converted, splat, symbolOf, type TraceSymbol } from '../symbol.js';
 import { binary, broadcastShape, operator, writeBinary, writeBroadcast, type Write } from './elementwise.js';
-import { factsOf, monotone } from './facts.js';
+import { factsOf, isSame, monotone } from './facts.js';
 import type { Rule, SingleRule } from './rule.js';
 
 /** x + 0, x - 0, x * 1, x / 1 are x. */
@@ -26,17 +26,13 @@ const multiply: Rule = (call) => {
   const [{ mask, shape, order }, other] = b.mask === undefined ? [a, b] : [b, a];
   if (mask === undefined) return withNeutral('Mul', 1, 'both')(call);
   const condition = symbolOf(graph, mask, shape, order);
-  const pooled = factsOf(graph).pooledGradients.get(other);
-  if (pooled !== undefined && isWherePositive(graph, condition, pooled.input)) return pooled.whereInputIsPositive();
+  const { pooledGradients, positive } = factsOf(graph);
+  const [pooled, compared] = [pooledGradients.get(other), positive.get(condition)];
+  if (pooled !== undefined && compared !== undefined && isSame(compared, pooled.input)) {
+    return pooled.whereInputIsPositive();
+  }
   return writeBroadcast(graph, [condition, other], (write, where, value) => write('Where', where, value, 0));
 };
-
-/** Whether a condition holds where `x` is positive. */
-const isWherePositive = (graph: OnnxGraph, condition: TraceSymbol, x: TraceSymbol): boolean =>
-  x.value !== undefined &&
-  factsOf(graph).positive.get(condition.value!) === x.value &&
-  condition.shape.join() === x.shape.join() &&
-  condition.order.join() === x.order.join();
 
 const addN: Rule = ({ graph, list }) => {
   if (list.length === 1) return list[0]!;

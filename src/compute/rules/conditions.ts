@@ -30,9 +30,9 @@ const step: Rule = ({ graph, inputs, attributes }) => {
   const write = writerOf(graph);
   const compared = factsOf(graph).rectified.get(valueOf(graph, x)) ?? valueOf(graph, x);
   const mask = write('Greater', compared, 0);
-  factsOf(graph).positive.set(mask, compared);
   const alpha = (attributes['alpha'] as number | undefined) ?? 0;
   const { shape, order } = x;
+  factsOf(graph).positive.set(symbolOf(graph, mask, shape, order), symbolOf(graph, compared, shape, order));
   if (alpha === 0) return { shape, order, dtype: x.dtype, mask };
   return converted(graph, symbolOf(graph, write('Where', mask, 1, alpha), shape, order), x.dtype);
 };

@@ -45,13 +45,16 @@ class Known<Fact> {
   }
 }
 
+/** Whether both are one value, seen with the same axes in the same order. */
+export const isSame = (a: TraceSymbol, b: TraceSymbol): boolean => keyOf(a) === keyOf(b);
+
 const keyOf = ({ value, shape, order }: TraceSymbol): string => `${value} ${shape.join()} ${order.join()}`;
 
 class Facts {
   /** x -> max(x, 0), where the graph has both. */
   readonly rectified = new Map<Value, Value>();
   /** The condition x > 0 -> x. */
-  readonly positive = new Map<Value, Value>();
+  readonly positive = new Known<TraceSymbol>();
   /** A convolution -> the same with a bias for each channel, which costs nothing there. */
   readonly biased = new Known<(bias: TraceSymbol) => TraceSymbol>();
   readonly monotone = new Known<Monotone>();

@@ -12,7 +12,7 @@ import { arrange, type TraceSymbol } from '../symbol.js';
 import { sizeOf } from '../table.js';
 import type { Phases } from './facts.js';
 import { productOf } from './matmul.js';
-import { pixelAt, placesWithin, type Place, type Windows } from './windows.js';
+import { arePlain, pixelAt, placesWithin, type Place, type Windows } from './windows.js';
 
 /** A convolution, and a pooling of its result. */
 export interface Pooled {
@@ -28,11 +28,10 @@ export const imagesCHWN = [3, 1, 2, 0];
 const channelsMax = 4;
 
 /** Whether it is a convolution of that kind, and the borders of zeros at most double its multiplications. */
-export const isOfFewChannels = (pooled: Pooled): boolean => {
-  const { strides, dilations, size } = pooled.convolution;
-  const isPlain = [...strides, ...dilations].every((step) => step === 1);
-  return isPlain && pooled.filterShape[2]! <= channelsMax && sizeOf(extentsOf(pooled)) <= 2 * sizeOf(size);
-};
+export const isOfFewChannels = (pooled: Pooled): boolean =>
+  arePlain(pooled.convolution) &&
+  pooled.filterShape[2]! <= channelsMax &&
+  sizeOf(extentsOf(pooled)) <= 2 * sizeOf(pooled.convolution.size);
 
 /** Height and width of what lies under a window of the pooling. */
 const extentsOf = ({ convolution, pooling }: Pooled): Place => [
@@ -60,9 +59,7 @@ function pixelsUnder(graph: OnnxGraph, x: TraceSymbol, pooled: Pooled): Value {
 /** `rows`, with as many of zeros behind them as a pixel of the border has, if there is a border. */
 function bordered(graph: OnnxGraph, rows: Value, channels: number, { pads }: Windows): Value {
   if (pads.every((extent) => extent === 0)) return rows;
-  const [count, batch] = graph.dims(rows) as [number, number];
-  const operands = [graph.constant('int64', [4], [0, 0, channels, 0]), graph.constant('float32', [], [0])];
-  return graph.node('Pad', [rows, ...operands], [count + channels, batch]);
+  return graph.padded(rows, [0, 0, channels, 0]);
 }
 
 /** The matrix (place under a window, place of the window; place of the filter): 1 where the filter lies there. */

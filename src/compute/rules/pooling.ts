@@ -152,8 +152,7 @@ function interleaved(graph: OnnxGraph, parts: readonly Value[], axis: number, [s
   const whole = graph.reshape(stacked, sized(count * stride));
   const missing = extent - count * stride;
   if (missing <= 0) return graph.cropped(whole, sized(extent));
-  const pads = [...dims.map(() => 0), ...dims.map((_, at) => (at === axis ? missing : 0))];
-  return graph.node('Pad', [whole, integers(graph, pads), graph.constant(type, [], [0])], sized(extent));
+  return graph.padded(whole, [...dims.map(() => 0), ...dims.map((_, at) => (at === axis ? missing : 0))]);
 }
 
 /**

@@ -97,9 +97,7 @@ function sumOfRow(graph: OnnxGraph, rows: Value): Value | undefined {
   if (extent <= rowMax) return undefined;
   const block = Math.ceil(Math.sqrt(extent));
   const missing = block * block - extent;
-  const pads = [...before.map(() => 0), 0, ...before.map(() => 0), missing];
-  const operands = [rows, graph.constant('int64', [pads.length], pads), graph.constant('float32', [], [0])];
-  const padded = missing === 0 ? rows : graph.node('Pad', operands, [...before, block * block]);
+  const padded = missing === 0 ? rows : graph.padded(rows, [...dims.map(() => 0), ...before.map(() => 0), missing]);
   const sums = summed(graph, graph.reshape(padded, [...before, block, block]), dims.length);
   return summed(graph, sums, before.length);
 }
@@ -170,12 +168,11 @@ function runningSums(graph: OnnxGraph, { x, axis, exclusive, reverse }: Running)
 function runningProducts(graph: OnnxGraph, { x, axis, exclusive, reverse }: Running): Value {
   const dims = physicalDims(x.shape, x.order);
   const extent = dims[axis]!;
-  const one = graph.constant(x.dtype, [], [1]);
   // Moved by `places` along the axis, ones coming in: a Pad that cuts off the same number at the other end.
   const moved = (value: Value, places: number): Value => {
     const [before, after] = reverse ? [-places, places] : [places, -places];
     const pads = [before, after].flatMap((amount) => dims.map((_, at) => (at === axis ? amount : 0)));
-    return graph.node('Pad', [value, graph.constant('int64', [pads.length], pads), one], dims);
+    return graph.padded(value, pads, 1);
   };
   let product = exclusive ? moved(valueOf(graph, x), 1) : valueOf(graph, x);
   for (let places = 1; places < extent; places *= 2) {

@@ -107,8 +107,7 @@ const pad: Rule = ({ graph, inputs, attributes }) => {
   const paddings = attributes['paddings'] as Paddings;
   const shape = padded(x, paddings);
   const pads = [...x.order.map((axis) => paddings[axis]![0]), ...x.order.map((axis) => paddings[axis]![1])];
-  const constant = graph.constant(x.dtype, [], [attributes['constantValue'] as number]);
-  const value = graph.node('Pad', [valueOf(graph, x), integers(graph, pads), constant], physicalDims(shape, x.order));
+  const value = graph.padded(valueOf(graph, x), pads, attributes['constantValue'] as number);
   return symbolOf(graph, value, shape, x.order);
 };
 

@@ -11,8 +11,7 @@
 import type { OnnxGraph, Value } from '../onnx.js';
 import { sizeOf } from '../table.js';
 import { product } from './matmul.js';
-import { integers } from './shapes.js';
-import type { Windows } from './windows.js';
+import { arePlain, type Windows } from './windows.js';
 
 type Matrix = readonly (readonly number[])[];
 
@@ -100,12 +99,9 @@ export interface Tiling {
 
 /** The tiles of a convolution, if they take less than half of its multiplications. `filterShape` is (height, width, in, out). */
 export function tilingOf(windows: Windows, batch: number, filterShape: readonly number[]): Tiling | undefined {
-  const { strides, dilations, size, places, image } = windows;
+  const { size, places, image } = windows;
   const [, , channels, out] = filterShape as [number, number, number, number];
-  const isSuitable =
-    [...strides, ...dilations].every((step) => step === 1) &&
-    size.every((extent) => extent > 1 && extent <= finitePoints.length);
-  if (!isSuitable) return undefined;
+  if (!arePlain(windows) || size.some((extent) => extent < 2 || extent > finitePoints.length)) return undefined;
   const [vertical, horizontal] = [axisOf(windows, 0), axisOf(windows, 1)];
   const [rows, columns] = [vertical, horizontal].map((axis) => axis.points * axis.tiles) as [number, number];
   const ofImages = batch * channels * columns * image[0] * (image[1] + rows);
@@ -162,11 +158,11 @@ const matricesTransposed = (graph: OnnxGraph, value: Value): Value => graph.tran
 /** `value` (rows, ...) with the rows of zeros that windows find above and below it. */
 function withBorder(graph: OnnxGraph, value: Value, { pads: [top, , bottom] }: Windows): Value {
   if (top + bottom === 0) return value;
-  const [rows, ...rest] = graph.dims(value) as [number, ...number[]];
-  const zeros = rest.map(() => 0);
-  const amounts = [top, ...zeros, bottom, ...zeros];
-  const operands = [integers(graph, amounts), graph.constant('float32', [], [0])];
-  return graph.node('Pad', [value, ...operands], [top + rows + bottom, ...rest]);
+  const others = graph
+    .dims(value)
+    .slice(1)
+    .map(() => 0);
+  return graph.padded(value, [top, ...others, bottom, ...others]);
 }
 
 /** Of pixels (row and column, channel) for every row of results and every column the `height` pixels under it. */

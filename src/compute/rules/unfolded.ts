@@ -40,12 +40,8 @@ function pixelsUnder(windows: Windows): number[] {
 }
 
 /** One more row behind those of values (images, rows, channels). */
-function bordered(graph: OnnxGraph, values: Value, filling: number): Value {
-  const [images, rows, channels] = graph.dims(values) as [number, number, number];
-  const amounts = graph.constant('int64', [6], [0, 0, 0, 0, 1, 0]);
-  const filler = graph.constant(graph.type(values), [], [filling]);
-  return graph.node('Pad', [values, amounts, filler], [images, rows + 1, channels]);
-}
+const bordered = (graph: OnnxGraph, values: Value, filling: number): Value =>
+  graph.padded(values, [0, 0, 0, 0, 1, 0], filling);
 
 /** Rows of values (images, rows, channels). */
 function rowsOf(graph: OnnxGraph, values: Value, indices: readonly number[]): Value {

@@ -22,6 +22,10 @@ export function placesWithin([height, width]: Place): Place[] {
   return Array.from({ length: height * width }, (_, index) => [Math.floor(index / width), index % width] as const);
 }
 
+/** Whether windows move by one pixel and have no gaps. */
+export const arePlain = ({ strides, dilations }: Windows): boolean =>
+  [...strides, ...dilations].every((step) => step === 1);
+
 /** The pixel at `place` of the window that is `window`th, counted row by row; the one behind the last for the border. */
 export function pixelAt({ image, pads, strides, dilations }: Windows, window: Place, place: Place): number {
   const [row, column] = [0, 1].map(
@@ -121,10 +125,7 @@ export function refuseOtherWindows(kernel: string, { outShape }: Windows, dy: Tr
 /** Images (batch, channels, height, width) inside a border that holds one number. */
 export function bordered(graph: OnnxGraph, images: Value, pads: Windows['pads'], filling: number): Value {
   const [top, left, bottom, right] = pads;
-  const [batch, channels, height, width] = graph.dims(images) as Shape4;
-  const amounts = graph.constant('int64', [8], [0, 0, top, left, 0, 0, bottom, right]);
-  const dims = [batch, channels, top + height + bottom, left + width + right];
-  return graph.node('Pad', [images, amounts, graph.constant('float32', [], [filling])], dims);
+  return graph.padded(images, [0, 0, top, left, 0, 0, bottom, right], filling);
 }
 
 /** What the operator Conv wants to know. */
