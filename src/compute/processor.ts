@@ -49,7 +49,7 @@ export class Processor implements Place {
 
   private async evaluateHere(program: Program, calls: readonly Feeds[]): Promise<Evaluation[]> {
     let session = this.sessions.get(program);
-    if (session === undefined) this.sessions.set(program, (session = Session.open(program)));
+    if (session === undefined) this.sessions.set(program, (session = Session.open(program, this.threads > 1)));
     return (await session).evaluate(calls, this.tables);
   }
 }

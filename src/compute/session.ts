@@ -51,6 +51,7 @@ export class Session {
   private constructor(
     private readonly session: ort.InferenceSession,
     executable: Executable,
+    private readonly sharing: boolean,
   ) {
     const inputs = allocate('in', executable.inputs);
     const outputs = allocate('out', executable.outputs);
@@ -63,8 +64,10 @@ export class Session {
     this.gives = mapped(this.outputs, (array) => parts(array, replicas));
   }
 
-  static async open(executable: Executable): Promise<Session> {
-    return new Session(await ort.InferenceSession.create(executable.bytes, sessionOptionsOn('cpu')), executable);
+  /** `sharing` says whether results that are worth it lie in memory that threads share. */
+  static async open(executable: Executable, sharing = false): Promise<Session> {
+    const session = await ort.InferenceSession.create(executable.bytes, sessionOptionsOn('cpu'));
+    return new Session(session, executable, sharing);
   }
 
   /** Evaluates `inputs` into `outputs`. */
@@ -72,7 +75,7 @@ export class Session {
     await this.session.run(this.feeds, this.fetches);
   }
 
-  /** Evaluates the feeds of every replica. Results that are worth it lie in shared memory. */
+  /** Evaluates the feeds of every replica. */
   evaluate(feeds: readonly Feeds[], tables: Tables): Promise<Evaluation[]> {
     // Calls take turns, because they share the arrays.
     const turn = this.last.then(() => this.evaluateNow(feeds, tables));
@@ -98,7 +101,7 @@ export class Session {
     for (const name in this.gives) {
       if (name === check) continue;
       const values = this.gives[name]![replica]!;
-      outputs[name] = copyOf(values);
+      outputs[name] = this.sharing && values.length > ownLengthMax ? sharedCopyOf(values) : values.slice();
       if (told === undefined || !isLarge(values.length)) finite &&= allFinite(values);
     }
     return { outputs, finite };
@@ -120,8 +123,8 @@ export const mapped = <Value, Result>(
 // Threads take shared vectors as inputs without a copy; below this length a copy is cheaper.
 const ownLengthMax = 4096;
 
-function copyOf(values: Float32Array): Float32Array {
-  if (values.length <= ownLengthMax) return values.slice();
+// V8 does not count shared memory when it decides whether to collect: without threads it is not used.
+function sharedCopyOf(values: Float32Array): Float32Array {
   const copy = new Float32Array(new SharedArrayBuffer(values.byteLength));
   copy.set(values);
   return copy;

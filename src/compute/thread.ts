@@ -18,7 +18,7 @@ export default async function run({ key, executable, feeds }: Job): Promise<Eval
   let session = sessions.get(key);
   if (session === undefined) {
     // ONNX Runtime does not read shared memory.
-    session = Session.open({ ...executable, bytes: executable.bytes.slice() });
+    session = Session.open({ ...executable, bytes: executable.bytes.slice() }, true);
     sessions.set(key, session);
   }
   return (await session).evaluate(feeds, tables);
