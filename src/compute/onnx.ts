@@ -30,7 +30,7 @@ export type Attribute = number | string | readonly number[] | { readonly float: 
 /** The name of a value in the graph. */
 export type Value = string;
 
-interface ValueType {
+export interface ValueType {
   readonly dims: readonly number[];
   readonly type: ElementType;
 }
@@ -53,19 +53,31 @@ interface Named {
   readonly name: Value;
 }
 
-/** A node, in the words of onnx.proto. */
-interface Node {
-  readonly op_type: string;
-  readonly name?: string;
-  readonly attribute?: readonly object[];
-  readonly input: readonly Value[];
-  readonly output: readonly Value[];
+export interface Node {
+  readonly operator: string;
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly Value[];
+  readonly attributes: Readonly<Record<string, Attribute>>;
+}
+
+export interface Constant extends Named, ValueType {
+  readonly values: ArrayLike<number>;
+}
+
+/** A graph without what no output needs. */
+export interface Listing {
+  readonly types: ReadonlyMap<Value, ValueType>;
+  readonly constants: readonly Constant[];
+  /** In an order in which they can be evaluated. */
+  readonly nodes: readonly Node[];
+  /** By the name of the output, its value. */
+  readonly outputs: ReadonlyMap<string, Value>;
 }
 
 /** A graph under construction. Equal nodes of equal inputs are written once. */
 export class OnnxGraph {
   private readonly nodes: Node[] = [];
-  private readonly initializers: (Named & { dims: readonly number[]; data_type: number; raw_data: Uint8Array })[] = [];
+  private readonly constants: Constant[] = [];
   private readonly inputs: Named[] = [];
   private readonly outputs = new Map<string, Value>();
   private readonly types = new Map<Value, ValueType>();
@@ -103,7 +115,7 @@ export class OnnxGraph {
     const key = `${type} ${dims.join()} ${Buffer.from(bytes.buffer).toString('latin1')}`;
     return this.once(key, () => {
       const name = this.fresh({ type, dims });
-      this.initializers.push({ name, dims, data_type: elementTypes[type], raw_data: bytes });
+      this.constants.push({ name, type, dims, values });
       return [name];
     })[0]!;
   }
@@ -131,8 +143,7 @@ export class OnnxGraph {
     const key = `${operator} ${inputs.join()} ${JSON.stringify(outputs)} ${JSON.stringify(attributes)}`;
     return this.once(key, () => {
       const names = outputs.map((output) => this.fresh(output));
-      const attribute = Object.entries(attributes).map(([name, value]) => attributeMessage(name, value));
-      this.nodes.push({ op_type: operator, name: names[0]!, input: inputs, output: names, attribute });
+      this.nodes.push({ operator, inputs, outputs: names, attributes });
       for (const size of outputs.map(({ dims }) => sizeOf(dims))) {
         this.operations += size;
         this.largest = Math.max(this.largest, size);
@@ -181,25 +192,42 @@ export class OnnxGraph {
     return this.node('Expand', [value, this.constant('int64', [dims.length], dims)], dims);
   }
 
-  /** The model, without what no output needs. */
-  encode(name: string): Uint8Array {
-    const { renamed, copies } = this.namesOfOutputs();
-    const called = (values: readonly Value[]): Value[] => values.map((value) => renamed.get(value) ?? value);
+  listing(): Listing {
     const needed = new Set(this.outputs.values());
-    const node = this.nodes.toReversed().filter(({ input, output }) => {
-      if (!output.some((value) => needed.has(value))) return false;
-      for (const value of input) needed.add(value);
+    const nodes = this.nodes.toReversed().filter(({ inputs, outputs }) => {
+      if (!outputs.some((value) => needed.has(value))) return false;
+      for (const value of inputs) needed.add(value);
       return true;
     });
+    return {
+      types: this.types,
+      constants: this.constants.filter(({ name }) => needed.has(name)),
+      nodes: nodes.reverse(),
+      outputs: this.outputs,
+    };
+  }
+
+  /** The model as a file of ONNX. */
+  encode(name: string): Uint8Array {
+    const { constants, nodes } = this.listing();
+    const { renamed, copies } = this.namesOfOutputs();
+    const called = (values: readonly Value[]): Value[] => values.map((value) => renamed.get(value) ?? value);
+    const own = nodes.map(({ operator, inputs, outputs, attributes }) => ({
+      op_type: operator,
+      name: outputs[0]!,
+      input: called(inputs),
+      output: called(outputs),
+      attribute: Object.entries(attributes).map(([key, value]) => attributeMessage(key, value)),
+    }));
     const graph = {
-      node: [
-        ...node
-          .reverse()
-          .map(({ input, output, ...rest }) => ({ ...rest, input: called(input), output: called(output) })),
-        ...copies,
-      ],
+      node: [...own, ...copies],
       name,
-      initializer: this.initializers.filter((constant) => needed.has(constant.name)),
+      initializer: constants.map((constant) => ({
+        name: constant.name,
+        dims: constant.dims,
+        data_type: elementTypes[constant.type],
+        raw_data: bytesOf(constant.type, constant.values),
+      })),
       input: this.inputs,
       output: [...this.outputs].map(([output, value]) => valueInfo(output, this.types.get(value)!)),
     };
@@ -208,10 +236,10 @@ export class OnnxGraph {
   }
 
   /** What a node gives goes by the name of its output; what is given twice, or by no node, is copied. */
-  private namesOfOutputs(): { renamed: ReadonlyMap<Value, string>; copies: readonly Node[] } {
-    const given = new Set(this.nodes.flatMap(({ output }) => output));
+  private namesOfOutputs(): { renamed: ReadonlyMap<Value, string>; copies: readonly object[] } {
+    const given = new Set(this.nodes.flatMap(({ outputs }) => outputs));
     const renamed = new Map<Value, string>();
-    const copies: Node[] = [];
+    const copies: object[] = [];
     for (const [name, value] of this.outputs) {
       if (given.has(value) && !renamed.has(value)) renamed.set(value, name);
       else copies.push({ op_type: 'Identity', input: [renamed.get(value) ?? value], output: [name] });

@@ -6,16 +6,10 @@ import { resolveShapes, signatureOf, type Feeds, type Tables } from './feeds.js'
 import type { Call, Place } from './place.js';
 import { inlineOperationsMax, Processor } from './processor.js';
 import type { Fingerprint, Runner, RunnerOptions } from './runner.js';
-import type { Evaluation } from './session.js';
+import type { Evaluation } from './ports.js';
 import type { TensorFunction } from './tensorFunction.js';
 import { powerOfTwoWithin, Together } from './together.js';
 import type { Program } from './trace.js';
-
-// How many calls are evaluated together at most, and how many elements their largest tensors have then. On a processor
-// that is worth it for small work, where a call costs more than its arithmetic: a step of LeNet-5, or of an MLP with 100
-// hidden units, takes as long in company as alone.
-const togetherMax = { calls: 64, elements: 512 * 1024 };
-export const togetherOnDeviceMax = { calls: 256, elements: 128 * 1024 * 1024 };
 
 type Result = Record<string, Vector>;
 
@@ -93,15 +87,9 @@ export class OnnxRunner implements Runner {
     return outputs;
   }
 
-  /** How many calls are evaluated at once at most. It must not depend on the number of threads. */
-  private mostTogether({ largest, operations }: Program): number {
-    if (this.batch !== 'auto') return this.batch;
-    const { isProcessor } = this.place;
-    if (isProcessor && operations >= inlineOperationsMax) return 1;
-    const { calls, elements } = isProcessor ? togetherMax : togetherOnDeviceMax;
-    const most = Math.max(1, Math.min(calls, Math.floor(elements / largest)));
-    // What waits is evaluated in such parts.
-    return powerOfTwoWithin(most);
+  /** How many calls are evaluated at once at most: what waits is evaluated in parts that are powers of two. */
+  private mostTogether(program: Program): number {
+    return this.batch === 'auto' ? powerOfTwoWithin(Math.max(1, this.place.mostTogether(program))) : this.batch;
   }
 
   private compile({ definition, feeds }: Call): Compiled {

@@ -1,6 +1,6 @@
 import type { Vector } from '../vector.js';
 import type { Feeds } from './feeds.js';
-import type { Evaluation } from './session.js';
+import type { Evaluation } from './ports.js';
 import type { TensorFunction } from './tensorFunction.js';
 import type { Program } from './trace.js';
 
@@ -16,6 +16,8 @@ export interface Place {
   resolve(call: Call): Call;
   /** The function as it is compiled here. */
   completed(definition: TensorFunction): TensorFunction;
+  /** How many calls of a program are worth evaluating at once. It must not depend on the number of threads. */
+  mostTogether(program: Program): number;
   /** Evaluates a program for the feeds of every replica. */
   evaluate(program: Program, calls: readonly Feeds[]): Promise<Evaluation<Vector>[]>;
   /** Works while somebody waits for `result`, if it can. */

@@ -1,9 +1,10 @@
-/** The thread pool: programs run on piscina threads, which share memory with this one, and on this one while it waits. */
+/** The thread pool: programs run on piscina threads, and on this one while it waits. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
+import { Crossing, fetched } from './crossing.js';
 import type { Feeds, Tables } from './feeds.js';
-import type { Evaluation } from './session.js';
+import type { Evaluation } from './ports.js';
 import type { Job } from './thread.js';
 import type { Program } from './trace.js';
 
@@ -22,6 +23,7 @@ export class Pool {
   private readonly piscina: Piscina;
   private readonly queue: Task[] = [];
   private readonly running = new Set<Promise<unknown>>();
+  private readonly crossings: Crossing[] = [];
   private readonly known = new Map<Program, Pick<Job, 'key' | 'executable'>>();
 
   constructor(
@@ -38,7 +40,7 @@ export class Pool {
     });
   }
 
-  /** Evaluates a program for every replica. Feeds over shared memory are not copied, and results lie in shared memory. */
+  /** Evaluates a program for every replica. */
   run(program: Program, feeds: readonly Feeds[]): Promise<Evaluation[]> {
     return new Promise((resolve) => {
       this.queue.push({ program, feeds, settle: resolve });
@@ -87,8 +89,7 @@ export class Pool {
   }
 
   private start({ program, feeds, settle }: Task): void {
-    const job: Job = { ...this.executableOf(program), feeds };
-    const result = this.piscina.run(job) as Promise<Evaluation[]>;
+    const result = this.runThere(program, feeds);
     this.running.add(result);
     const finish = (): void => {
       this.running.delete(result);
@@ -96,6 +97,17 @@ export class Pool {
     };
     result.then(finish, finish);
     settle(result);
+  }
+
+  private async runThere(program: Program, feeds: readonly Feeds[]): Promise<Evaluation[]> {
+    const crossing = this.crossings.pop() ?? new Crossing();
+    try {
+      const loaded = crossing.load(program, feeds);
+      const job: Job = { ...this.executableOf(program), ...loaded };
+      return fetched((await this.piscina.run(job)) as Evaluation[], loaded.results);
+    } finally {
+      this.crossings.push(crossing);
+    }
   }
 
   /** What jobs say of a program, with its model in shared memory. */

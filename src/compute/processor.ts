@@ -1,18 +1,32 @@
-/** The processor: small programs are evaluated on this thread, others by a pool of threads, of which this one is one. */
+/**
+ * The processor. The smallest programs are evaluated in JavaScript, others by ONNX Runtime: small ones on this thread, the
+ * rest by a pool of threads, of which this one is one.
+ */
 import { checked, sumTimesZero } from './checked.js';
 import type { Feeds, Tables } from './feeds.js';
 import type { Call, Place } from './place.js';
 import { Pool } from './pool.js';
-import { Session, type Evaluation } from './session.js';
+import type { Evaluation } from './ports.js';
+import { Session } from './session.js';
+import { Evaluator } from './small/evaluator.js';
 import type { TensorFunction } from './tensorFunction.js';
 import type { Program } from './trace.js';
 
 // A trip to another thread costs about 60 us: work of fewer scalar operations is done here at once.
 export const inlineOperationsMax = 1_000_000;
 
+// A call of ONNX Runtime takes 10 us and more: JavaScript has done so many scalar operations by then.
+const smallOperationsMax = 4096;
+
+// How many calls are evaluated together at most, and how many elements their largest tensors have then. That is worth it
+// where a call costs more than its arithmetic: a step of LeNet-5, or of an MLP with 100 hidden units, takes as long in
+// company as alone.
+const togetherMax = { calls: 64, elements: 512 * 1024 };
+
 export class Processor implements Place {
   readonly isProcessor = true;
   private readonly sessions = new Map<Program, Promise<Session>>();
+  private readonly evaluators = new Map<Program, Evaluator | undefined>();
   private pool: Pool | undefined;
 
   constructor(
@@ -28,7 +42,15 @@ export class Processor implements Place {
     return checked(definition, sumTimesZero);
   }
 
-  evaluate(program: Program, calls: readonly Feeds[]): Promise<Evaluation[]> {
+  mostTogether(program: Program): number {
+    const { operations, largest } = program;
+    if (operations >= inlineOperationsMax || this.evaluatorOf(program) !== undefined) return 1;
+    return Math.min(togetherMax.calls, togetherMax.elements / largest);
+  }
+
+  async evaluate(program: Program, calls: readonly Feeds[]): Promise<Evaluation[]> {
+    const evaluator = this.evaluatorOf(program);
+    if (evaluator !== undefined) return evaluator.evaluate(calls, this.tables);
     if (this.threads === 1 || program.operations < inlineOperationsMax) return this.evaluateHere(program, calls);
     // This thread is one of them: it works while it waits.
     this.pool ??= new Pool(this.threads - 1, this.tables);
@@ -47,9 +69,16 @@ export class Processor implements Place {
     await this.pool?.close();
   }
 
+  /** What evaluates a program that is small enough. */
+  private evaluatorOf(program: Program): Evaluator | undefined {
+    if (program.operations > smallOperationsMax) return undefined;
+    if (!this.evaluators.has(program)) this.evaluators.set(program, Evaluator.for(program));
+    return this.evaluators.get(program);
+  }
+
   private async evaluateHere(program: Program, calls: readonly Feeds[]): Promise<Evaluation[]> {
     let session = this.sessions.get(program);
-    if (session === undefined) this.sessions.set(program, (session = Session.open(program, this.threads > 1)));
+    if (session === undefined) this.sessions.set(program, (session = Session.open(program)));
     return (await session).evaluate(calls, this.tables);
   }
 }

@@ -1,7 +1,9 @@
 /** What a thread of the pool runs: sessions over memory that it shares with the main thread. */
 import { workerData } from 'node:worker_threads';
 import type { Feeds, Tables } from './feeds.js';
-import { Session, type Evaluation, type Executable } from './session.js';
+import { leave, type Results } from './crossing.js';
+import type { Evaluation } from './ports.js';
+import { Session, type Executable } from './session.js';
 
 /** One call. */
 export interface Job {
@@ -9,17 +11,18 @@ export interface Job {
   readonly key: number;
   readonly executable: Executable;
   readonly feeds: readonly Feeds[];
+  readonly results: Results;
 }
 
 const { tables } = workerData as { tables: Tables };
 const sessions = new Map<number, Promise<Session>>();
 
-export default async function run({ key, executable, feeds }: Job): Promise<Evaluation[]> {
+export default async function run({ key, executable, feeds, results }: Job): Promise<Evaluation[]> {
   let session = sessions.get(key);
   if (session === undefined) {
     // ONNX Runtime does not read shared memory.
-    session = Session.open({ ...executable, bytes: executable.bytes.slice() }, true);
+    session = Session.open({ ...executable, bytes: executable.bytes.slice() });
     sessions.set(key, session);
   }
-  return (await session).evaluate(feeds, tables);
+  return leave(await (await session).evaluate(feeds, tables), results);
 }

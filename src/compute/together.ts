@@ -5,7 +5,7 @@
 import type { Compiled } from './compiled.js';
 import type { Feeds } from './feeds.js';
 import type { Vector } from '../vector.js';
-import type { Evaluation } from './session.js';
+import type { Evaluation } from './ports.js';
 
 type Result = Record<string, Vector>;
 

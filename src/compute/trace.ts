@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import { BadInput } from '../conditions.js';
-import { OnnxGraph, type Value } from './onnx.js';
+import { OnnxGraph, type Listing, type Value } from './onnx.js';
 import { addInputs, addOutputs } from './packing.js';
 import { callReplicated, Replicated, type Held, type ReplicatedCall } from './replicas.js';
 import { deviceRules, rules } from './rules.js';
@@ -16,8 +16,9 @@ import type { Feed, TensorFunction } from './tensorFunction.js';
 /** A tensor function compiled for given input shapes. */
 export interface Program {
   readonly name: string;
-  /** The ONNX model. */
+  /** The ONNX model, as a file of ONNX and as a list. */
   readonly bytes: Uint8Array;
+  readonly listing: Listing;
   readonly inputs: Readonly<Record<string, Feed>>;
   readonly outputs: Readonly<Record<string, Feed>>;
   /** For how many sets of inputs it is. Where more than one, they are the first axis of every output, and of inputs. */
@@ -222,8 +223,9 @@ export function trace(
       addOutputs(graph, outputs, values);
     });
     const { operations, largest } = graph;
-    const bytes = graph.encode(definition.name);
-    return { name: definition.name, bytes, inputs, outputs, replicas, shared, operations, largest };
+    const { name } = definition;
+    const [bytes, listing] = [graph.encode(name), graph.listing()];
+    return { name, bytes, listing, inputs, outputs, replicas, shared, operations, largest };
   } finally {
     backend.graph = new OnnxGraph();
     void tf.setBackend(before || 'cpu');

@@ -1,7 +1,8 @@
 /** Whether results are finite, as told by the function that gives them. */
 import { describe, expect, it } from 'vitest';
 import { checked, countNotFinite, sumTimesZero } from '../../src/compute/checked.js';
-import { Session, type Evaluation } from '../../src/compute/session.js';
+import type { Evaluation } from '../../src/compute/ports.js';
+import { Session } from '../../src/compute/session.js';
 import type { TensorFunction } from '../../src/compute/tensorFunction.js';
 import { trace } from '../../src/compute/trace.js';
 

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import protobuf from 'protobufjs';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { BadInput } from '../../src/conditions.js';
+import type { Feeds } from '../../src/compute/feeds.js';
 import { Session } from '../../src/compute/session.js';
 import type { InputSpec, TensorFunction } from '../../src/compute/tensorFunction.js';
 import { trace, type Program } from '../../src/compute/trace.js';
@@ -14,12 +15,15 @@ function ofVector(evaluate: (x: tf.Tensor) => Record<string, tf.Tensor>): Tensor
   return { name: 'test', inputs: { x: vector }, evaluate: ({ x }) => evaluate(x!) };
 }
 
+async function evaluate(program: Program, feeds: Feeds): Promise<Readonly<Record<string, Float32Array>>> {
+  const session = await Session.open(program);
+  return (await session.evaluate([feeds], {}))[0]!.outputs;
+}
+
 /** The outputs of a function of x = [1, -2, 3]. */
 async function run(definition: TensorFunction): Promise<Record<string, number[]>> {
-  const session = await Session.open(trace(definition, { x: [3] }));
-  session.inputs['x']!.set([1, -2, 3]);
-  await session.run();
-  return Object.fromEntries(Object.entries(session.outputs).map(([name, values]) => [name, [...values]]));
+  const outputs = await evaluate(trace(definition, { x: [3] }), { x: Float32Array.of(1, -2, 3) });
+  return Object.fromEntries(Object.entries(outputs).map(([name, values]) => [name, [...values]]));
 }
 
 beforeEach(() => tf.setBackend('cpu'));
@@ -48,10 +52,9 @@ describe('a traced function', () => {
 
   it('may leave inputs unused', async () => {
     const definition = { ...ofVector((x) => ({ y: x.neg() })), inputs: { x: vector, unused: vector } };
-    const session = await Session.open(trace(definition, { x: [3], unused: [3] }));
-    session.inputs['x']!.set([1, -2, 3]);
-    await session.run();
-    expect([...session.outputs['y']!]).toEqual([-1, 2, -3]);
+    const feeds = { x: Float32Array.of(1, -2, 3), unused: Float32Array.of(0, 0, 0) };
+    const { y } = await evaluate(trace(definition, { x: [3], unused: [3] }), feeds);
+    expect([...y!]).toEqual([-1, 2, -3]);
   });
 
   it('may use tensors and variables that were made outside, which stay as they are', async () => {
@@ -122,10 +125,8 @@ describe('a traced function', () => {
       inputs: { x: { shape: [null, 6, 6, 2], dtype: 'float32' } },
       evaluate: ({ x }) => ({ y: model.apply(x!) as tf.Tensor }),
     };
-    const session = await Session.open(trace(definition, { x: [3, 6, 6, 2] }));
-    session.inputs['x']!.set(images);
-    await session.run();
-    const compiled = [...session.outputs['y']!];
+    const { y } = await evaluate(trace(definition, { x: [3, 6, 6, 2] }), { x: images });
+    const compiled = [...y!];
     expect(compiled).toHaveLength(15);
     compiled.forEach((value, index) => {
       expect(value).toBeCloseTo(eager[index]!, 5);

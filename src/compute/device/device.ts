@@ -3,13 +3,16 @@ import type { Vector } from '../../vector.js';
 import type { Feeds, Tables } from '../feeds.js';
 import { checked, countNotFinite } from '../checked.js';
 import type { Call, Place } from '../place.js';
-import type { Evaluation } from '../session.js';
+import type { Evaluation } from '../ports.js';
 import type { TensorFunction } from '../tensorFunction.js';
 import type { Program } from '../trace.js';
 import { DeviceMemory } from './memory.js';
 import { DeviceSession } from './session.js';
 import { withinMemory } from './shortage.js';
 import { DeviceTables } from './tables.js';
+
+// How many calls are evaluated together at most, and how many elements their largest tensors have then.
+export const togetherMax = { calls: 256, elements: 128 * 1024 * 1024 };
 
 export class Device implements Place {
   readonly isProcessor = false;
@@ -34,6 +37,10 @@ export class Device implements Place {
 
   completed(definition: TensorFunction): TensorFunction {
     return this.stays ? checked(definition, countNotFinite) : definition;
+  }
+
+  mostTogether({ largest }: Program): number {
+    return Math.min(togetherMax.calls, togetherMax.elements / largest);
   }
 
   async evaluate(program: Program, calls: readonly Feeds[]): Promise<Evaluation<Vector>[]> {

@@ -6,11 +6,19 @@ import { RowVector, type DeviceMemory } from './memory.js';
 import { isStack, writeFeed, type Feeds, type InputValue, type Tables } from '../feeds.js';
 import { packingOf, type Packing } from '../packing.js';
 import { isRefusedFallback, mayNotFallBack, operatorsOnCpu } from './placement.js';
-import { allocate, mapped, parts, sessionOptionsOn, type Evaluation, type Executable } from '../session.js';
+import { allocate, mapped, parts, type Evaluation } from '../ports.js';
+import { sessionOptionsOn, tensorsOver, type Executable } from '../session.js';
 import { check, isLarge } from '../checked.js';
 
 /** Arrays on this side, and the tensors over them. */
-type Brought = ReturnType<typeof allocate>;
+interface Brought extends Pick<ReturnType<typeof allocate>, 'arrays'> {
+  readonly tensors: ReturnType<typeof tensorsOver>;
+}
+
+function broughtFor(feeds: Executable['inputs']): Brought {
+  const { arrays, ports } = allocate('in', feeds);
+  return { arrays, tensors: tensorsOver(ports) };
+}
 
 /** Writes the values of all replicas one after the other into `array`. */
 async function write(array: Float32Array | Int32Array, values: readonly InputValue[], tables: Tables): Promise<void> {
@@ -41,8 +49,7 @@ export class DeviceSession {
   ) {
     this.places = packingOf(executable.outputs).places;
     const { places } = packingOf(executable.inputs);
-    this.packed = allocate(
-      'in',
+    this.packed = broughtFor(
       Object.fromEntries(Object.entries(executable.inputs).filter(([name]) => places.has(name))),
     );
   }
@@ -50,8 +57,8 @@ export class DeviceSession {
   /** `stays` says whether large results stay on the device. */
   static async open(executable: Executable, memory: DeviceMemory, stays: boolean): Promise<DeviceSession> {
     const { bytes, outputs, replicas } = executable;
-    const preferredOutputLocation = mapped(allocate('out', outputs).tensors, ({ size }) =>
-      stays && isLarge(size / replicas) ? 'gpu-buffer' : 'cpu',
+    const preferredOutputLocation = mapped(allocate('out', outputs).ports, ({ values }) =>
+      stays && isLarge(values.length / replicas) ? 'gpu-buffer' : 'cpu',
     );
     const open = (options: ort.InferenceSession.SessionOptions): Promise<ort.InferenceSession> =>
       ort.InferenceSession.create(bytes, { ...options, preferredOutputLocation });
@@ -99,7 +106,7 @@ export class DeviceSession {
   private async brought(name: string, values: readonly InputValue[], tables: Tables): Promise<ort.Tensor> {
     let single = this.single.get(name);
     if (single === undefined) {
-      this.single.set(name, (single = allocate('in', { [name]: this.executable.inputs[name]! })));
+      this.single.set(name, (single = broughtFor({ [name]: this.executable.inputs[name]! })));
     }
     await write(single.arrays[name]!, values, tables);
     return single.tensors[`in_${name}`]!;

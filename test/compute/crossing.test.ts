@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest';
+import { Crossing, fetched, leave } from '../../src/compute/crossing.js';
+import { openRunner } from '../../src/compute/engines.js';
+import type { TensorFunction } from '../../src/compute/tensorFunction.js';
+import { trace } from '../../src/compute/trace.js';
+
+const side = 128;
+const size = side * side;
+
+/** Work enough for a thread, and results large enough to cross in shared memory. */
+const square: TensorFunction = {
+  name: 'square',
+  inputs: { x: { shape: [size], dtype: 'float32' }, by: { shape: [1], dtype: 'float32' } },
+  evaluate: ({ x, by }) => {
+    const matrix = x!.reshape([side, side]);
+    return { y: matrix.matMul(matrix).mul(by!).reshape([size]), twice: by!.mul(2) };
+  },
+};
+
+const program = trace(square, { x: [size], by: [1] });
+const ramp = Float32Array.from({ length: size }, (_, index) => index / size);
+const feeds = { x: ramp, by: Float32Array.of(3) };
+
+describe('a crossing', () => {
+  it('carries large vectors in shared memory, and small ones as they are', () => {
+    const { feeds: crossing, results } = new Crossing().load(program, [feeds]);
+    const { x, by } = crossing[0] as { x: Float32Array; by: Float32Array };
+    expect(x).toEqual(ramp);
+    expect(x.buffer).toBeInstanceOf(SharedArrayBuffer);
+    expect(by).toBe(feeds.by);
+    expect(Object.keys(results[0]!)).toEqual(['y']);
+    expect(results[0]!['y']!.buffer).toBe(x.buffer);
+  });
+
+  it('carries lists of vectors', () => {
+    const stack: TensorFunction = {
+      name: 'stack',
+      inputs: { z: { shape: [2, size], dtype: 'float32' } },
+      evaluate: ({ z }) => ({ sum: z!.sum(0) }),
+    };
+    const { feeds: crossing } = new Crossing().load(trace(stack, { z: [2, size] }), [{ z: [ramp, ramp] }]);
+    const [first, second] = crossing[0]!['z'] as [Float32Array, Float32Array];
+    expect([first, second]).toEqual([ramp, ramp]);
+    expect(first.byteOffset).not.toBe(second.byteOffset);
+  });
+
+  it('uses its memory again', () => {
+    const crossing = new Crossing();
+    const bufferOf = () => (crossing.load(program, [feeds]).feeds[0]!['x'] as Float32Array).buffer;
+    expect(bufferOf()).toBe(bufferOf());
+  });
+
+  it('gives results of its own, in memory that V8 counts', () => {
+    const { results } = new Crossing().load(program, [feeds]);
+    const outputs = { y: ramp, twice: Float32Array.of(6) };
+    const sent = leave([{ outputs, finite: true }], results);
+    expect(Object.keys(sent[0]!.outputs)).toEqual(['twice']);
+    const [{ outputs: given, finite }] = fetched(sent, results) as [{ outputs: typeof outputs; finite: boolean }];
+    results[0]!['y']!.fill(0);
+    expect(given).toEqual(outputs);
+    expect(given.y.buffer).toBeInstanceOf(ArrayBuffer);
+    expect(finite).toBe(true);
+  });
+});
+
+describe('results', () => {
+  it('are the same on any number of threads, and never lie in shared memory', async () => {
+    const given = await Promise.all(
+      [1, 3].map(async (threads) => {
+        const runner = await openRunner({ runner: 'onnx', device: 'cpu', threads }, {});
+        try {
+          const calls = [1, 2, 3, 4, 5, 6].map((by) => runner.call(square, { x: ramp, by: Float32Array.of(by) }));
+          return await Promise.all(calls.map((call) => runner.wait(call)));
+        } finally {
+          await runner.close();
+        }
+      }),
+    );
+    expect(given[1]).toEqual(given[0]);
+    expect(new Set(given[0]!.map(({ twice }) => twice![0]))).toEqual(new Set([2, 4, 6, 8, 10, 12]));
+    for (const { y } of given.flat()) expect(y!.buffer).toBeInstanceOf(ArrayBuffer);
+  });
+});
