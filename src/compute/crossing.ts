@@ -2,7 +2,6 @@
  * How large vectors cross between threads: through shared memory that is used again. Were they made in shared memory, it
  * would be for the collectors of two threads to free them, and V8 does not count shared memory when it decides to collect.
  */
-import type { Vector } from '../vector.js';
 import { isLarge } from './checked.js';
 import { isStack, type Feeds, type InputValue } from './feeds.js';
 import { mapped, type Evaluation } from './ports.js';
@@ -11,8 +10,6 @@ import type { Program } from './trace.js';
 
 /** Where the large outputs of each replica go. */
 export type Results = readonly Readonly<Record<string, Float32Array>>[];
-
-const isLargeVector = (value: unknown): value is Float32Array => value instanceof Float32Array && isLarge(value.length);
 
 /** The memory of one call at a time. */
 export class Crossing {
@@ -25,14 +22,13 @@ export class Crossing {
       const size = sizeOf(shape) / replicas;
       return isLarge(size) ? [{ name, size }] : [];
     });
-    const inputs = feeds.flatMap((own) => Object.values(own));
-    const vectors = inputs
-      .flatMap((value): readonly unknown[] => (isStack(value) ? value : [value]))
-      .filter(isLargeVector);
+    const vectors = new Set(feeds.flatMap((own) => Object.values(own)).flatMap(largeVectorsOf));
     const sum = (lengths: readonly number[]): number => lengths.reduce((total, length) => total + length, 0);
-    this.begin(sum(vectors.map(({ length }) => length)) + replicas * sum(sizes.map(({ size }) => size)));
+    this.begin(sum([...vectors].map(({ length }) => length)) + replicas * sum(sizes.map(({ size }) => size)));
+    // A vector that occurs more than once crosses once.
+    const copies = new Map([...vectors].map((vector) => [vector, this.copyOf(vector)]));
     return {
-      feeds: feeds.map((own) => mapped(own, (value) => this.crossing(value))),
+      feeds: feeds.map((own) => mapped(own, (value) => replaced(value, copies))),
       results: feeds.map(() => Object.fromEntries(sizes.map(({ name, size }) => [name, this.take(size)]))),
     };
   }
@@ -40,39 +36,46 @@ export class Crossing {
   /** Nothing is in use, and there is room for `length` numbers. */
   private begin(length: number): void {
     this.used = 0;
-    const { BYTES_PER_ELEMENT } = Float32Array;
-    if (this.memory.length < length) this.memory = new Float32Array(new SharedArrayBuffer(BYTES_PER_ELEMENT * length));
+    if (this.memory.length >= length) return;
+    // Grown by half at least: memory that is given up is not counted either.
+    const room = Math.max(length, Math.ceil(1.5 * this.memory.length));
+    this.memory = new Float32Array(new SharedArrayBuffer(Float32Array.BYTES_PER_ELEMENT * room));
   }
 
   private take(length: number): Float32Array {
     return this.memory.subarray(this.used, (this.used += length));
   }
 
-  private crossing(value: InputValue): InputValue {
-    if (isStack(value)) return value.map((vector) => this.crossing(vector) as Vector);
-    if (!isLargeVector(value)) return value;
-    const copy = this.take(value.length);
-    copy.set(value);
+  private copyOf(vector: Float32Array): Float32Array {
+    const copy = this.take(vector.length);
+    copy.set(vector);
     return copy;
   }
 }
 
-/** What a thread sends back: the large outputs are left in `results`. */
+function largeVectorsOf(value: InputValue): Float32Array[] {
+  const vectors: readonly unknown[] = isStack(value) ? value : [value];
+  return vectors.filter((vector) => vector instanceof Float32Array).filter(({ length }) => isLarge(length));
+}
+
+function replaced(value: InputValue, copies: ReadonlyMap<unknown, Float32Array>): InputValue {
+  return isStack(value) ? value.map((vector) => copies.get(vector) ?? vector) : (copies.get(value) ?? value);
+}
+
+const nothing = new Float32Array(0);
+
+/** What a thread sends back: the large outputs are left in `results`, and nothing stands in their place. */
 export function leave(evaluations: readonly Evaluation[], results: Results): Evaluation[] {
   return evaluations.map(({ outputs, finite }, replica) => {
-    const small = Object.entries(outputs).filter(([name, values]) => {
-      const place = results[replica]![name];
-      place?.set(values);
-      return place === undefined;
-    });
-    return { outputs: Object.fromEntries(small), finite };
+    for (const name in results[replica]) results[replica][name]!.set(outputs[name]!);
+    return { outputs: mapped(outputs, (values, name) => (name in results[replica]! ? nothing : values)), finite };
   });
 }
 
-/** What a thread gave: the large outputs are copied from `results`. */
+/** What a thread gave, as it was before `leave`: the large outputs are copied from `results`. */
 export function fetched(evaluations: readonly Evaluation[], results: Results): Evaluation[] {
   return evaluations.map(({ outputs, finite }, replica) => ({
-    outputs: { ...outputs, ...mapped(results[replica]!, (values) => values.slice()) },
+    outputs: mapped(outputs, (values, name) => results[replica]![name]?.slice() ?? values),
     finite,
   }));
 }

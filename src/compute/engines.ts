@@ -26,16 +26,20 @@ export interface EngineRow {
 
 const version = (name: string): string => `${name} ${(require(`${name}/package.json`) as { version: string }).version}`;
 
-/** A function small enough to try a device with. */
+// More than is evaluated in JavaScript, so that ONNX Runtime is asked.
+const probeSize = 10_000;
+
+/** A function to try a device with. */
 const probe: TensorFunction = {
   name: 'probe',
-  inputs: { x: { shape: [4], dtype: 'float32' } },
+  inputs: { x: { shape: [probeSize], dtype: 'float32' } },
   evaluate: ({ x }) => ({ y: x!.mul(2) }),
 };
 
 async function prepareOnnx(device: string): Promise<string> {
-  const place = await openPlace({ device, threads: 1, stays: true }, {});
-  const [evaluation] = await place.evaluate(trace(probe, { x: [4] }), [{ x: Float32Array.of(3, 3, 3, 3) }]);
+  const place = await openPlace({ device, threads: 1, stays: false }, {});
+  const x = new Float32Array(probeSize).fill(3);
+  const [evaluation] = await place.evaluate(trace(probe, { x: [probeSize] }), [{ x }]);
   const product = here(evaluation!.outputs['y']!)[0]!;
   if (product !== 6) throw new Error(`the ${device} device computed 2 * 3 = ${product}`);
   return version('onnxruntime-node');

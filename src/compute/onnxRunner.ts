@@ -1,4 +1,4 @@
-/** The compiled runner: traces each function once for each shape of its inputs and runs it in ONNX Runtime. */
+/** The compiled runner: traces each function once for each shape of its inputs to an ONNX graph, which a place evaluates. */
 import { valuesOfAll, type Vector } from '../vector.js';
 import { Compiled } from './compiled.js';
 import { Device } from './device/device.js';

@@ -15,13 +15,10 @@ import type { Program } from './trace.js';
 // A trip to another thread costs about 60 us: work of fewer scalar operations is done here at once.
 export const inlineOperationsMax = 1_000_000;
 
-// A call of ONNX Runtime takes 10 us and more: JavaScript has done so many scalar operations by then.
-const smallOperationsMax = 4096;
-
 // How many calls are evaluated together at most, and how many elements their largest tensors have then. That is worth it
 // where a call costs more than its arithmetic: a step of LeNet-5, or of an MLP with 100 hidden units, takes as long in
 // company as alone.
-const togetherMax = { calls: 64, elements: 512 * 1024 };
+const togetherHereMax = { calls: 64, elements: 512 * 1024 };
 
 export class Processor implements Place {
   readonly isProcessor = true;
@@ -45,7 +42,7 @@ export class Processor implements Place {
   mostTogether(program: Program): number {
     const { operations, largest } = program;
     if (operations >= inlineOperationsMax || this.evaluatorOf(program) !== undefined) return 1;
-    return Math.min(togetherMax.calls, togetherMax.elements / largest);
+    return Math.min(togetherHereMax.calls, togetherHereMax.elements / largest);
   }
 
   async evaluate(program: Program, calls: readonly Feeds[]): Promise<Evaluation[]> {
@@ -71,7 +68,6 @@ export class Processor implements Place {
 
   /** What evaluates a program that is small enough. */
   private evaluatorOf(program: Program): Evaluator | undefined {
-    if (program.operations > smallOperationsMax) return undefined;
     if (!this.evaluators.has(program)) this.evaluators.set(program, Evaluator.for(program));
     return this.evaluators.get(program);
   }

@@ -1,4 +1,4 @@
-/** What a thread of the pool runs: sessions over memory that it shares with the main thread. */
+/** What a thread of the pool runs: sessions of its own. Tables and large vectors are in memory that all threads share. */
 import { workerData } from 'node:worker_threads';
 import type { Feeds, Tables } from './feeds.js';
 import { leave, type Results } from './crossing.js';

@@ -16,9 +16,10 @@ import type { Feed, TensorFunction } from './tensorFunction.js';
 /** A tensor function compiled for given input shapes. */
 export interface Program {
   readonly name: string;
-  /** The ONNX model, as a file of ONNX and as a list. */
+  /** The ONNX model. */
   readonly bytes: Uint8Array;
-  readonly listing: Listing;
+  /** The same as a list, of a small program for the processor. */
+  readonly listing: Listing | undefined;
   readonly inputs: Readonly<Record<string, Feed>>;
   readonly outputs: Readonly<Record<string, Feed>>;
   /** For how many sets of inputs it is. Where more than one, they are the first axis of every output, and of inputs. */
@@ -30,6 +31,9 @@ export interface Program {
   /** How many elements the largest tensor has. */
   readonly largest: number;
 }
+
+// A call of ONNX Runtime takes 10 us and more: JavaScript has done so many scalar operations by then.
+const smallOperationsMax = 4096;
 
 const backendName = 'trace';
 
@@ -224,7 +228,8 @@ export function trace(
     });
     const { operations, largest } = graph;
     const { name } = definition;
-    const [bytes, listing] = [graph.encode(name), graph.listing()];
+    const bytes = graph.encode(name);
+    const listing = operations > smallOperationsMax || onDevice ? undefined : graph.listing();
     return { name, bytes, listing, inputs, outputs, replicas, shared, operations, largest };
   } finally {
     backend.graph = new OnnxGraph();

@@ -1,5 +1,5 @@
 /** What is tried before a run, so that what cannot be computed is told before it and not in its midst. */
-import { togetherMax } from '../compute/device/device.js';
+import { togetherOnDeviceMax } from '../compute/device/device.js';
 import type { Runner } from '../compute/runner.js';
 import { BadInput, type ScenarioPath } from '../conditions.js';
 import type { Engine } from '../kernel/effects.js';
@@ -52,7 +52,7 @@ async function tryStep(engine: Engine, { settings, assignment, start }: LoadedPr
     inputs: { table: 'train/inputs', indices },
     targets: { table: 'train/targets', indices },
   };
-  const count = settings.engine.device === 'cpu' ? 1 : Math.min(settings.workers, togetherMax.calls);
+  const count = settings.engine.device === 'cpu' ? 1 : Math.min(settings.workers, togetherOnDeviceMax.calls);
   const results = Array.from({ length: count }, () => engine.run({ task: 'workerStep', inputs }));
   for (const result of results) result.catch(() => undefined); // the first one tells
   for (const result of results) await (engine.wait?.(result) ?? result);

@@ -1,4 +1,4 @@
-/** What JavaScript evaluates. That it computes as ONNX Runtime does is shown by the conformance suite. */
+/** What JavaScript evaluates. That it computes as TensorFlow.js does is shown by the conformance suite. */
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
 import { openRunner } from '../../src/compute/engines.js';
@@ -23,7 +23,7 @@ describe('the table of operators', () => {
       for (const functionOf of [valuesOf, ...(row.gradients === undefined ? [gradientsOf] : [])]) {
         const program = trace(functionOf(row), shapesOf(row));
         if (Evaluator.for(program) === undefined) continue;
-        for (const { operator } of program.listing.nodes) evaluated.add(operator);
+        for (const { operator } of program.listing!.nodes) evaluated.add(operator);
       }
     }
     expect(Object.keys(operators).filter((operator) => !evaluated.has(operator))).toEqual([]);

@@ -130,8 +130,8 @@ describe('steps that are evaluated together', () => {
   it.each(Object.entries(scenarios))('change no event of %s, and no value beyond rounding', async (_, settings) => {
     const [alone, together, again] = [
       await run(settings, { batch: 1 }),
-      await run(settings, { batch: 'auto', threads: 1 }),
-      await run(settings, { batch: 'auto', threads: 2 }),
+      await run(settings, { batch: 8, threads: 1 }),
+      await run(settings, { batch: 8, threads: 2 }),
     ];
     expect(again.digests).toEqual(together.digests);
     expect(together.digests.events).toBe(alone.digests.events);

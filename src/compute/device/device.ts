@@ -12,7 +12,7 @@ import { withinMemory } from './shortage.js';
 import { DeviceTables } from './tables.js';
 
 // How many calls are evaluated together at most, and how many elements their largest tensors have then.
-export const togetherMax = { calls: 256, elements: 128 * 1024 * 1024 };
+export const togetherOnDeviceMax = { calls: 256, elements: 128 * 1024 * 1024 };
 
 export class Device implements Place {
   readonly isProcessor = false;
@@ -40,7 +40,7 @@ export class Device implements Place {
   }
 
   mostTogether({ largest }: Program): number {
-    return Math.min(togetherMax.calls, togetherMax.elements / largest);
+    return Math.min(togetherOnDeviceMax.calls, togetherOnDeviceMax.elements / largest);
   }
 
   async evaluate(program: Program, calls: readonly Feeds[]): Promise<Evaluation<Vector>[]> {

@@ -4,22 +4,21 @@
  */
 import type { Feeds, Tables } from '../feeds.js';
 import { Ports, type Evaluation } from '../ports.js';
-import type { Value } from '../onnx.js';
+import type { Listing, Value } from '../onnx.js';
 import type { Program } from '../trace.js';
-import { arrayOf, operators, type Operand, type Values } from './operators.js';
+import { arrayFor, operators, type Operand, type Values } from './operators.js';
 
 export class Evaluator {
   private readonly ports: Ports;
   private readonly work: (() => void)[] = [];
 
-  private constructor(program: Program) {
+  private constructor(program: Program, { types, constants, nodes, outputs }: Listing) {
     this.ports = new Ports(program);
-    const { types, constants, nodes, outputs } = program.listing;
     const arrays = new Map<Value, Values>();
     const operand = (value: Value): Operand => ({ ...types.get(value)!, values: arrays.get(value)! });
     for (const [name, { values }] of Object.entries(this.ports.in)) arrays.set(name, values);
     for (const { name, values, ...type } of constants) {
-      const array = arrayOf(type);
+      const array = arrayFor(type);
       array.set(values);
       arrays.set(name, array);
     }
@@ -41,9 +40,11 @@ export class Evaluator {
     }
   }
 
-  /** What evaluates `program`; undefined where it has an operator that is not in the table. */
+  /** What evaluates `program`; undefined where it is not small, or has an operator that is not in the table. */
   static for(program: Program): Evaluator | undefined {
-    return program.listing.nodes.every(({ operator }) => operator in operators) ? new Evaluator(program) : undefined;
+    const { listing } = program;
+    const isKnown = listing?.nodes.every(({ operator }) => operator in operators) === true;
+    return isKnown ? new Evaluator(program, listing) : undefined;
   }
 
   /** Evaluates the feeds of every replica. */

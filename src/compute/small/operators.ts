@@ -11,7 +11,7 @@ export interface Operand extends ValueType {
 }
 
 export interface NodeCall {
-  /** Their arrays hold values when the work is done; those of constants do so already. */
+  /** Constants among them have their values already, others when the work is done: axes and bounds are constants. */
   readonly inputs: readonly Operand[];
   readonly outputs: readonly ValueType[];
   readonly attributes: Readonly<Record<string, Attribute>>;
@@ -25,7 +25,7 @@ export interface Work {
 
 export type Operator = (call: NodeCall) => Work;
 
-export const arrayOf = ({ type, dims }: ValueType): Values =>
+export const arrayFor = ({ type, dims }: ValueType): Values =>
   type === 'float32' ? new Float32Array(sizeOf(dims)) : new Int32Array(sizeOf(dims));
 
 /** An operator with one output, which `fill` returns the work for. */
@@ -33,7 +33,7 @@ const filling =
   (fill: (out: Values, call: NodeCall & { readonly dims: readonly number[] }) => () => void): Operator =>
   (call) => {
     const [output] = call.outputs as readonly [ValueType];
-    const out = arrayOf(output);
+    const out = arrayFor(output);
     return { outputs: [out], run: fill(out, { ...call, dims: output.dims }) };
   };
 
@@ -64,7 +64,7 @@ const moving = (places: (call: NodeCall & { readonly dims: readonly number[] }) 
 /** The same elements in another shape. */
 const same: Operator = ({ inputs }) => ({ outputs: [inputs[0]!.values] });
 
-/** A reduction, in float64, over the axes of the second input, or all of them; of `count` values each. */
+/** A reduction, in float64, over the axes of the second input; `finish` is told how many values each result is of. */
 const reduction = (
   start: number,
   combine: (result: number, value: number) => number,
@@ -72,7 +72,7 @@ const reduction = (
 ): Operator =>
   filling((out, { inputs: [x, axes] }) => {
     const { dims, values } = x!;
-    const reduced = axes === undefined ? dims.map((_, axis) => axis) : Array.from(axes.values);
+    const reduced = Array.from(axes!.values);
     const left = dims.map((extent, axis) => (reduced.includes(axis) ? 1 : extent));
     const places = placesOf(
       dims,
@@ -89,14 +89,14 @@ const reduction = (
     };
   });
 
-/** How a matrix lies in an array: where it begins, and how far apart its rows and its columns are. */
-interface Lie {
+/** How a matrix lies in an array: how far apart its rows and its columns are. */
+interface Strided {
   readonly values: Values;
   readonly row: number;
   readonly column: number;
 }
 
-function lieOf({ values, dims }: Operand, transposed: boolean): Lie {
+function strided({ values, dims }: Operand, transposed: boolean): Strided {
   const width = dims.at(-1)!;
   return transposed ? { values, row: 1, column: width } : { values, row: width, column: 1 };
 }
@@ -105,7 +105,7 @@ function lieOf({ values, dims }: Operand, transposed: boolean): Lie {
 const product = filling((out, { inputs, dims, attributes }) => {
   const [first, second] = inputs as [Operand, Operand];
   const [transA, transB] = [attributes['transA'] === 1, attributes['transB'] === 1];
-  const [a, b] = [lieOf(first, transA), lieOf(second, transB)];
+  const [a, b] = [strided(first, transA), strided(second, transB)];
   const inner = first.dims.at(transA ? -2 : -1)!;
   const [rows, columns] = dims.slice(-2) as [number, number];
   const begins = ({ dims: own }: Operand): Int32Array =>
@@ -140,6 +140,7 @@ const transpose = moving(({ inputs, dims, attributes }) => {
   );
 });
 
+/** Where slices end is said by the dims of the output. */
 const slice = moving(({ inputs: [x, starts, , axes, steps], dims }) => {
   const strides = stridesOf(x!.dims);
   let offset = 0;
@@ -177,7 +178,7 @@ const split: Operator = ({ inputs, outputs }) => {
 /** Rows, columns, and so on of the first input, by the second; places from the end are negative. */
 const gather = filling((out, { inputs, attributes }) => {
   const [x, which] = inputs as [Operand, Operand];
-  const axis = (attributes['axis'] ?? 0) as number;
+  const axis = attributes['axis'] as number;
   const extent = x.dims[axis]!;
   const inner = sizeOf(x.dims.slice(axis + 1));
   const outer = sizeOf(x.dims.slice(0, axis));
@@ -185,6 +186,7 @@ const gather = filling((out, { inputs, attributes }) => {
     let at = 0;
     for (let block = 0; block < outer; block += 1) {
       for (const index of which.values) {
+        if (index < -extent || index >= extent) throw new RangeError(`Gather: there is no place ${index} of ${extent}`);
         const from = (block * extent + (index < 0 ? index + extent : index)) * inner;
         for (let element = 0; element < inner; element += 1) out[at + element] = x.values[from + element]!;
         at += inner;
@@ -233,6 +235,7 @@ export const operators: Readonly<Record<string, Operator>> = {
   LessOrEqual: condition((a, b) => a <= b),
   Log: elementwise(Math.log),
   MatMul: product,
+  // Of two inputs, as they are written.
   Max: elementwise((a, b) => Math.max(a, b)),
   Min: elementwise((a, b) => Math.min(a, b)),
   Mul: elementwise((a, b) => a * b),
@@ -249,7 +252,7 @@ export const operators: Readonly<Record<string, Operator>> = {
   Reshape: same,
   Round: elementwise(rounded),
   Sigmoid: elementwise((a) => 1 / (1 + Math.exp(-a))),
-  Sign: elementwise(Math.sign),
+  Sign: elementwise((a) => (a > 0 ? 1 : a < 0 ? -1 : 0)),
   Sin: elementwise(Math.sin),
   Sinh: elementwise(Math.sinh),
   Slice: slice,
