@@ -6,8 +6,8 @@ import type { TensorFunction } from './tensorFunction.js';
 /** The name of the output that tells it `[1]`: 0 where all large outputs are finite, and perhaps only there. */
 export const check = 'check';
 
-// Small outputs are looked at by themselves. None that is large is packed with others, or comes from a device unasked, or
-// is sent between threads other than in shared memory.
+// Small outputs are looked at by themselves. None that is large is packed with others, or comes from a device unasked, and
+// no large feed goes to another thread other than in shared memory.
 const largeMin = 4097;
 
 export const isLarge = (size: number): boolean => size >= largeMin;

@@ -1,36 +1,22 @@
 /**
- * How large vectors cross between threads: through shared memory that is used again. Were they made in shared memory, it
+ * How large vectors go to another thread: through shared memory that is used again. Were they made in shared memory, it
  * would be for the collectors of two threads to free them, and V8 does not count shared memory when it decides to collect.
  */
 import { isLarge } from './checked.js';
 import { isStack, type Feeds, type InputValue } from './feeds.js';
-import { mapped, type Evaluation } from './ports.js';
-import { sizeOf } from './table.js';
-import type { Program } from './trace.js';
-
-/** Where the large outputs of each replica go. */
-export type Results = readonly Readonly<Record<string, Float32Array>>[];
+import { mapped } from './ports.js';
 
 /** The memory of one call at a time. */
 export class Crossing {
   private memory = new Float32Array(new SharedArrayBuffer(0));
   private used = 0;
 
-  /** The feeds as they cross, and where results are to be left. */
-  load({ outputs, replicas }: Program, feeds: readonly Feeds[]): { feeds: readonly Feeds[]; results: Results } {
-    const sizes = Object.entries(outputs).flatMap(([name, { shape }]) => {
-      const size = sizeOf(shape) / replicas;
-      return isLarge(size) ? [{ name, size }] : [];
-    });
+  /** The feeds as they cross. A vector that occurs more than once crosses once. */
+  load(feeds: readonly Feeds[]): readonly Feeds[] {
     const vectors = new Set(feeds.flatMap((own) => Object.values(own)).flatMap(largeVectorsOf));
-    const sum = (lengths: readonly number[]): number => lengths.reduce((total, length) => total + length, 0);
-    this.begin(sum([...vectors].map(({ length }) => length)) + replicas * sum(sizes.map(({ size }) => size)));
-    // A vector that occurs more than once crosses once.
+    this.begin([...vectors].reduce((total, { length }) => total + length, 0));
     const copies = new Map([...vectors].map((vector) => [vector, this.copyOf(vector)]));
-    return {
-      feeds: feeds.map((own) => mapped(own, (value) => replaced(value, copies))),
-      results: feeds.map(() => Object.fromEntries(sizes.map(({ name, size }) => [name, this.take(size)]))),
-    };
+    return feeds.map((own) => mapped(own, (value) => replaced(value, copies)));
   }
 
   /** Nothing is in use, and there is room for `length` numbers. */
@@ -42,12 +28,8 @@ export class Crossing {
     this.memory = new Float32Array(new SharedArrayBuffer(Float32Array.BYTES_PER_ELEMENT * room));
   }
 
-  private take(length: number): Float32Array {
-    return this.memory.subarray(this.used, (this.used += length));
-  }
-
   private copyOf(vector: Float32Array): Float32Array {
-    const copy = this.take(vector.length);
+    const copy = this.memory.subarray(this.used, (this.used += vector.length));
     copy.set(vector);
     return copy;
   }
@@ -60,22 +42,4 @@ function largeVectorsOf(value: InputValue): Float32Array[] {
 
 function replaced(value: InputValue, copies: ReadonlyMap<unknown, Float32Array>): InputValue {
   return isStack(value) ? value.map((vector) => copies.get(vector) ?? vector) : (copies.get(value) ?? value);
-}
-
-const nothing = new Float32Array(0);
-
-/** What a thread sends back: the large outputs are left in `results`, and nothing stands in their place. */
-export function leave(evaluations: readonly Evaluation[], results: Results): Evaluation[] {
-  return evaluations.map(({ outputs, finite }, replica) => {
-    for (const name in results[replica]) results[replica][name]!.set(outputs[name]!);
-    return { outputs: mapped(outputs, (values, name) => (name in results[replica]! ? nothing : values)), finite };
-  });
-}
-
-/** What a thread gave, as it was before `leave`: the large outputs are copied from `results`. */
-export function fetched(evaluations: readonly Evaluation[], results: Results): Evaluation[] {
-  return evaluations.map(({ outputs, finite }, replica) => ({
-    outputs: mapped(outputs, (values, name) => results[replica]![name]?.slice() ?? values),
-    finite,
-  }));
 }

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
-import { Crossing, fetched } from './crossing.js';
+import { Crossing } from './crossing.js';
 import type { Feeds, Tables } from './feeds.js';
 import type { Evaluation } from './ports.js';
 import type { Job } from './thread.js';
@@ -102,9 +102,8 @@ export class Pool {
   private async runThere(program: Program, feeds: readonly Feeds[]): Promise<Evaluation[]> {
     const crossing = this.crossings.pop() ?? new Crossing();
     try {
-      const loaded = crossing.load(program, feeds);
-      const job: Job = { ...this.executableOf(program), ...loaded };
-      return fetched((await this.piscina.run(job)) as Evaluation[], loaded.results);
+      const job: Job = { ...this.executableOf(program), feeds: crossing.load(feeds) };
+      return (await this.piscina.run(job)) as Evaluation[];
     } finally {
       this.crossings.push(crossing);
     }

@@ -1,7 +1,7 @@
-/** What a thread of the pool runs: sessions of its own. Tables and large vectors are in memory that all threads share. */
+/** What a thread of the pool runs: sessions of its own. Tables and large feeds are in memory that all threads share. */
 import { workerData } from 'node:worker_threads';
+import { move, transferableSymbol, valueSymbol } from 'piscina';
 import type { Feeds, Tables } from './feeds.js';
-import { leave, type Results } from './crossing.js';
 import type { Evaluation } from './ports.js';
 import { Session, type Executable } from './session.js';
 
@@ -11,18 +11,23 @@ export interface Job {
   readonly key: number;
   readonly executable: Executable;
   readonly feeds: readonly Feeds[];
-  readonly results: Results;
 }
 
 const { tables } = workerData as { tables: Tables };
 const sessions = new Map<number, Promise<Session>>();
 
-export default async function run({ key, executable, feeds, results }: Job): Promise<Evaluation[]> {
+export default async function run({ key, executable, feeds }: Job): Promise<unknown> {
   let session = sessions.get(key);
   if (session === undefined) {
     // ONNX Runtime does not read shared memory.
     session = Session.open({ ...executable, bytes: executable.bytes.slice() });
     sessions.set(key, session);
   }
-  return leave(await (await session).evaluate(feeds, tables), results);
+  return handedOver(await (await session).evaluate(feeds, tables));
+}
+
+/** The results, whose memory is from now on that of the thread which asked. */
+function handedOver(evaluations: readonly Evaluation[]): unknown {
+  const buffers = evaluations.flatMap(({ outputs }) => Object.values(outputs).map(({ buffer }) => buffer));
+  return move({ [valueSymbol]: evaluations, [transferableSymbol]: buffers });
 }

@@ -1,13 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { Crossing, fetched, leave } from '../../src/compute/crossing.js';
+import { Crossing } from '../../src/compute/crossing.js';
 import { openRunner } from '../../src/compute/engines.js';
 import type { TensorFunction } from '../../src/compute/tensorFunction.js';
-import { trace } from '../../src/compute/trace.js';
 
 const side = 128;
 const size = side * side;
 
-/** Work enough for a thread, and results large enough to cross in shared memory. */
+/** Work enough for a thread, and a feed large enough to cross in shared memory. */
 const square: TensorFunction = {
   name: 'square',
   inputs: { x: { shape: [size], dtype: 'float32' }, by: { shape: [1], dtype: 'float32' } },
@@ -17,52 +16,30 @@ const square: TensorFunction = {
   },
 };
 
-const program = trace(square, { x: [size], by: [1] });
 const ramp = Float32Array.from({ length: size }, (_, index) => index / size);
 const feeds = { x: ramp, by: Float32Array.of(3) };
 
 describe('a crossing', () => {
   it('carries large vectors in shared memory, and small ones as they are', () => {
-    const { feeds: crossing, results } = new Crossing().load(program, [feeds]);
-    const { x, by } = crossing[0] as { x: Float32Array; by: Float32Array };
+    const [crossing] = new Crossing().load([feeds]);
+    const { x, by } = crossing as { x: Float32Array; by: Float32Array };
     expect(x).toEqual(ramp);
     expect(x.buffer).toBeInstanceOf(SharedArrayBuffer);
     expect(by).toBe(feeds.by);
-    expect(Object.keys(results[0]!)).toEqual(['y']);
-    expect(results[0]!['y']!.buffer).toBe(x.buffer);
   });
 
   it('carries lists of vectors, and each of these once', () => {
-    const stack: TensorFunction = {
-      name: 'stack',
-      inputs: { z: { shape: [3, size], dtype: 'float32' } },
-      evaluate: ({ z }) => ({ sum: z!.sum(0) }),
-    };
     const other = ramp.map((value) => -value);
-    const { feeds: crossing } = new Crossing().load(trace(stack, { z: [3, size] }), [{ z: [ramp, other, ramp] }]);
-    const [first, second, third] = crossing[0]!['z'] as [Float32Array, Float32Array, Float32Array];
+    const [crossing] = new Crossing().load([{ z: [ramp, other, ramp] }]);
+    const [first, second, third] = crossing!['z'] as [Float32Array, Float32Array, Float32Array];
     expect([first, second, third]).toEqual([ramp, other, ramp]);
     expect(third).toBe(first);
   });
 
   it('uses its memory again', () => {
     const crossing = new Crossing();
-    const bufferOf = () => (crossing.load(program, [feeds]).feeds[0]!['x'] as Float32Array).buffer;
+    const bufferOf = () => (crossing.load([feeds])[0]!['x'] as Float32Array).buffer;
     expect(bufferOf()).toBe(bufferOf());
-  });
-
-  it('gives results of its own, in memory that V8 counts', () => {
-    const { results } = new Crossing().load(program, [feeds]);
-    const outputs = { y: ramp, twice: Float32Array.of(6) };
-    const sent = leave([{ outputs, finite: true }], results);
-    expect(sent[0]!.outputs['y']).toHaveLength(0);
-    const [{ outputs: given, finite }] = fetched(sent, results) as [{ outputs: typeof outputs; finite: boolean }];
-    results[0]!['y']!.fill(0);
-    expect(given).toEqual(outputs);
-    // What is not finite first is named when a run diverges.
-    expect(Object.keys(given)).toEqual(['y', 'twice']);
-    expect(given.y.buffer).toBeInstanceOf(ArrayBuffer);
-    expect(finite).toBe(true);
   });
 });
 
