@@ -15,6 +15,9 @@ const rounds = 7;
 const iterations = 150;
 
 export async function compare() {
+  // Before anything else has left its mark on what the process holds.
+  progress('memory of 2,000 iterations');
+  const memory = await memoryCourse();
   const peers = await findPeers({ device: 'cpu', tuned: true });
   const ours = [];
   const theirs = new Map(peers.map(({ name }) => [name, []]));
@@ -42,8 +45,6 @@ export async function compare() {
   progress('1,000 workers on a quadratic');
   const quadratics = [];
   for (let round = 0; round < 3; round += 1) quadratics.push(await quadraticStepsPerSecond());
-  progress('memory of 2,000 iterations');
-  const memory = await memoryCourse();
 
   const table = new Table({ head: ['what', 'measured'], style: { head: [], border: [] } });
   const milliseconds = (values) =>
