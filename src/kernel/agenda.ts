@@ -80,7 +80,8 @@ export class Agenda<Entry extends AgendaKey> {
     const left = 2 * index + 1;
     const { length } = this.heap;
     if (left + 1 >= length) return left < length ? left : undefined;
-    const [leftNs, rightNs] = [this.times[left]!, this.times[left + 1]!];
+    const leftNs = this.times[left]!;
+    const rightNs = this.times[left + 1]!;
     if (leftNs !== rightNs) return leftNs < rightNs ? left : left + 1;
     return precedes(this.heap[left]!, this.heap[left + 1]!) ? left : left + 1;
   }

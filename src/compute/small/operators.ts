@@ -37,19 +37,36 @@ const filling =
     return { outputs: [out], run: fill(out, { ...call, dims: output.dims }) };
   };
 
-/** An operator on up to three numbers; arrays round what it gives to their type. */
-const elementwise = (compute: (a: number, b: number, c: number) => number): Operator =>
-  filling((out, { inputs, dims }) => {
+/**
+ * A function of its own for every operator: V8 keeps what it learns of types by function, and where all operators shared a
+ * loop it would call each of them with boxed numbers. `body` is one of the texts below.
+ */
+function compiled<Parameters extends unknown[]>(names: string, body: string): (...values: Parameters) => void {
+  // eslint-disable-next-line @typescript-eslint/no-implied-eval
+  return new Function(names, body) as (...values: Parameters) => void;
+}
+
+/** An operator on up to three numbers, as an expression of `a`, `b` and `c`; arrays round what it gives to their type. */
+function elementwise(expression: string): Operator {
+  const fill = compiled<[Values, Values, Int32Array, Values, Int32Array, Values, Int32Array]>(
+    'out, ofA, placesA, ofB, placesB, ofC, placesC',
+    `for (let at = 0; at < out.length; at += 1) {
+       const a = ofA[placesA[at]];
+       const b = ofB[placesB[at]];
+       const c = ofC[placesC[at]];
+       out[at] = ${expression};
+     }`,
+  );
+  return filling((out, { inputs, dims }) => {
     const spread = inputs.map(({ values, dims: own }) => ({ values, places: broadcastPlaces(own, dims) }));
     const [a, b = a!, c = a!] = spread;
     return () => {
-      for (let at = 0; at < out.length; at += 1) {
-        out[at] = compute(a!.values[a!.places[at]!]!, b.values[b.places[at]!]!, c.values[c.places[at]!]!);
-      }
+      fill(out, a!.values, a!.places, b.values, b.places, c.values, c.places);
     };
   });
+}
 
-const condition = (holds: (a: number, b: number) => boolean): Operator => elementwise((a, b) => (holds(a, b) ? 1 : 0));
+const condition = (expression: string): Operator => elementwise(`${expression} ? 1 : 0`);
 
 /** An operator whose output has, in each place, one element of its first input. */
 const moving = (places: (call: NodeCall & { readonly dims: readonly number[] }) => Int32Array): Operator =>
@@ -64,13 +81,25 @@ const moving = (places: (call: NodeCall & { readonly dims: readonly number[] }) 
 /** The same elements in another shape. */
 const same: Operator = ({ inputs }) => ({ outputs: [inputs[0]!.values] });
 
-/** A reduction, in float64, over the axes of the second input; `finish` is told how many values each result is of. */
-const reduction = (
-  start: number,
-  combine: (result: number, value: number) => number,
-  finish: (result: number, count: number) => number = (result) => result,
-): Operator =>
-  filling((out, { inputs: [x, axes] }) => {
+/**
+ * A reduction, in float64, over the axes of the second input: an expression of `result` and `value`, and at the end one of
+ * `result` and of `count`, how many values each is of.
+ */
+function reduction(start: number, combined: string, finished = 'result'): Operator {
+  const reduce = compiled<[Values, Float64Array, Values, Int32Array]>(
+    'out, results, values, places',
+    `for (let at = 0; at < values.length; at += 1) {
+       const result = results[places[at]];
+       const value = values[at];
+       results[places[at]] = ${combined};
+     }
+     const count = values.length / out.length;
+     for (let at = 0; at < out.length; at += 1) {
+       const result = results[at];
+       out[at] = ${finished};
+     }`,
+  );
+  return filling((out, { inputs: [x, axes] }) => {
     const { dims, values } = x!;
     const reduced = Array.from(axes!.values);
     const left = dims.map((extent, axis) => (reduced.includes(axis) ? 1 : extent));
@@ -81,13 +110,10 @@ const reduction = (
     const results = new Float64Array(out.length);
     return () => {
       results.fill(start);
-      for (let at = 0; at < values.length; at += 1) {
-        const place = places[at]!;
-        results[place] = combine(results[place]!, values[at]!);
-      }
-      for (let at = 0; at < out.length; at += 1) out[at] = finish(results[at]!, values.length / out.length);
+      reduce(out, results, values, places);
     };
   });
+}
 
 /** How a matrix lies in an array: how far apart its rows and its columns are. */
 interface Strided {
@@ -195,72 +221,68 @@ const gather = filling((out, { inputs, attributes }) => {
   };
 });
 
-const cast: Operator = (call) =>
-  (call.attributes['to'] === elementTypes.bool ? condition((a) => a !== 0) : elementwise((a) => a))(call);
-
-const sum = (total: number, value: number): number => total + value;
+const identity = elementwise('a');
+const isTrue = condition('a !== 0');
+const cast: Operator = (call) => (call.attributes['to'] === elementTypes.bool ? isTrue : identity)(call);
 
 /** To the nearest whole number, halves to the even one. */
-function rounded(value: number): number {
-  const nearest = Math.round(value);
-  return Math.abs(value % 1) === 0.5 && nearest % 2 !== 0 ? nearest - 1 : nearest;
-}
+const rounded = 'Math.abs(a % 1) === 0.5 && Math.round(a) % 2 !== 0 ? Math.round(a) - 1 : Math.round(a)';
 
 export const operators: Readonly<Record<string, Operator>> = {
-  Abs: elementwise(Math.abs),
-  Acos: elementwise(Math.acos),
-  Acosh: elementwise(Math.acosh),
-  Add: elementwise((a, b) => a + b),
-  Asin: elementwise(Math.asin),
-  Asinh: elementwise(Math.asinh),
-  Atan: elementwise(Math.atan),
-  Atanh: elementwise(Math.atanh),
+  Abs: elementwise('Math.abs(a)'),
+  Acos: elementwise('Math.acos(a)'),
+  Acosh: elementwise('Math.acosh(a)'),
+  Add: elementwise('a + b'),
+  Asin: elementwise('Math.asin(a)'),
+  Asinh: elementwise('Math.asinh(a)'),
+  Atan: elementwise('Math.atan(a)'),
+  Atanh: elementwise('Math.atanh(a)'),
   Cast: cast,
-  Ceil: elementwise(Math.ceil),
-  Clip: elementwise((a, low, high) => Math.min(Math.max(a, low), high)),
+  Ceil: elementwise('Math.ceil(a)'),
+  Clip: elementwise('Math.min(Math.max(a, b), c)'),
   Concat: concat,
-  Cos: elementwise(Math.cos),
-  Cosh: elementwise(Math.cosh),
-  Div: elementwise((a, b) => a / b),
-  Equal: condition((a, b) => a === b),
-  Exp: elementwise(Math.exp),
-  Floor: elementwise(Math.floor),
+  Cos: elementwise('Math.cos(a)'),
+  Cosh: elementwise('Math.cosh(a)'),
+  Div: elementwise('a / b'),
+  Equal: condition('a === b'),
+  Exp: elementwise('Math.exp(a)'),
+  Floor: elementwise('Math.floor(a)'),
   Gather: gather,
   Gemm: product,
-  Greater: condition((a, b) => a > b),
-  GreaterOrEqual: condition((a, b) => a >= b),
-  IsInf: condition((a) => Math.abs(a) === Infinity),
-  IsNaN: condition(Number.isNaN),
-  Less: condition((a, b) => a < b),
-  LessOrEqual: condition((a, b) => a <= b),
-  Log: elementwise(Math.log),
+  Greater: condition('a > b'),
+  GreaterOrEqual: condition('a >= b'),
+  IsInf: condition('Math.abs(a) === Infinity'),
+  IsNaN: condition('Number.isNaN(a)'),
+  Less: condition('a < b'),
+  LessOrEqual: condition('a <= b'),
+  Log: elementwise('Math.log(a)'),
   MatMul: product,
   // Of two inputs, as they are written.
-  Max: elementwise((a, b) => Math.max(a, b)),
-  Min: elementwise((a, b) => Math.min(a, b)),
-  Mul: elementwise((a, b) => a * b),
-  Neg: elementwise((a) => -a),
-  Not: condition((a) => a === 0),
-  Or: condition((a, b) => a !== 0 || b !== 0),
-  Reciprocal: elementwise((a) => 1 / a),
-  ReduceMax: reduction(-Infinity, (result, value) => Math.max(result, value)),
-  ReduceMean: reduction(0, sum, (total, count) => total / count),
-  ReduceMin: reduction(Infinity, (result, value) => Math.min(result, value)),
-  ReduceProd: reduction(1, (result, value) => result * value),
-  ReduceSum: reduction(0, sum),
-  Relu: elementwise((a) => Math.max(a, 0)),
+  Max: elementwise('Math.max(a, b)'),
+  Min: elementwise('Math.min(a, b)'),
+  Mul: elementwise('a * b'),
+  Neg: elementwise('-a'),
+  Not: condition('a === 0'),
+  Or: condition('a !== 0 || b !== 0'),
+  Reciprocal: elementwise('1 / a'),
+  ReduceMax: reduction(-Infinity, 'Math.max(result, value)'),
+  ReduceMean: reduction(0, 'result + value', 'result / count'),
+  ReduceMin: reduction(Infinity, 'Math.min(result, value)'),
+  ReduceProd: reduction(1, 'result * value'),
+  ReduceSum: reduction(0, 'result + value'),
+  Relu: elementwise('Math.max(a, 0)'),
   Reshape: same,
   Round: elementwise(rounded),
-  Sigmoid: elementwise((a) => 1 / (1 + Math.exp(-a))),
-  Sign: elementwise((a) => (a > 0 ? 1 : a < 0 ? -1 : 0)),
-  Sin: elementwise(Math.sin),
-  Sinh: elementwise(Math.sinh),
+  Sigmoid: elementwise('1 / (1 + Math.exp(-a))'),
+  Sign: elementwise('a > 0 ? 1 : a < 0 ? -1 : 0'),
+  Sin: elementwise('Math.sin(a)'),
+  Sinh: elementwise('Math.sinh(a)'),
   Slice: slice,
   Split: split,
-  Sqrt: elementwise(Math.sqrt),
-  Sub: elementwise((a, b) => a - b),
-  Tan: elementwise(Math.tan),
-  Tanh: elementwise(Math.tanh),
+  Sqrt: elementwise('Math.sqrt(a)'),
+  Sub: elementwise('a - b'),
+  Tan: elementwise('Math.tan(a)'),
+  Tanh: elementwise('Math.tanh(a)'),
   Transpose: transpose,
-  Where: elementwise((a, yes, no) => (a !== 0 ? yes : no)),
+  Where: elementwise('a !== 0 ? b : c'),
 };
