@@ -3,7 +3,7 @@
  */
 import { Stopped } from '../conditions.js';
 import { allFinite } from '../finite.js';
-import { valuesOf } from '../vector.js';
+import { isHere } from '../vector.js';
 import { Agenda, priorities, type AgendaKey } from './agenda.js';
 import { Digest } from './digest.js';
 import type {
@@ -207,8 +207,13 @@ class Run {
     try {
       await this.begin();
       while (this.stopReason === undefined) {
-        const event = this.next();
-        if (event !== undefined) await this.happen(event);
+        const entry = this.next();
+        if (entry !== undefined) {
+          const message = entry.result === undefined ? entry.message : await this.completed(entry);
+          this.perform(this.nameOf(entry), await this.deliver(entry, message));
+          if (this.isTimeToMeasure()) await this.measure();
+          this.stopAfter(message);
+        }
         this.simulation.network.check(true);
       }
       await this.finish();
@@ -265,21 +270,27 @@ class Run {
     return this.fates.size === 0 || this.isFor(entry) ? entry : undefined;
   }
 
-  /** An event goes to its actor, whose effects are carried out. */
-  private async happen(entry: ActorEntry): Promise<void> {
-    const { limits, actors, network } = this.simulation;
-    const { name } = actors[entry.to]!;
-    const { kind, facts } = entry.message;
-    if (entry.parcel !== undefined) this.pass(network.arrived(entry.parcel, false, this.timeNs));
-    const message =
-      entry.result === undefined
-        ? entry.message
-        : { kind, facts, tensors: await this.finite(entry.result, entry.message, name) };
+  /** An event happens: it goes to its actor, which answers with effects. */
+  private deliver(entry: ActorEntry, message: Message): Promise<readonly Effect[]> {
+    if (entry.parcel !== undefined) this.pass(this.simulation.network.arrived(entry.parcel, false, this.timeNs));
+    const name = this.nameOf(entry);
     this.log(name, entry, message);
-    this.perform(name, await this.stage.deliver(name, message, this.context(name)));
-    if (this.watch.isFull || (limits.target !== undefined && !this.watch.isEmpty)) await this.measure();
-    if (this.kinds[kind]! >= (limits.counts[kind] ?? Infinity)) this.stopReason ??= kind;
-    if (this.events >= (limits.events ?? Infinity)) this.stopReason ??= 'events';
+    return this.stage.deliver(name, message, this.context(name));
+  }
+
+  private nameOf({ to }: ActorEntry): string {
+    return this.simulation.actors[to]!.name;
+  }
+
+  private isTimeToMeasure(): boolean {
+    return this.watch.isFull || (this.simulation.limits.target !== undefined && !this.watch.isEmpty);
+  }
+
+  /** Whether this event was the last. */
+  private stopAfter({ kind }: Message): void {
+    const { counts, events } = this.simulation.limits;
+    if (this.kinds[kind]! >= (counts[kind] ?? Infinity)) this.stopReason ??= kind;
+    if (this.events >= (events ?? Infinity)) this.stopReason ??= 'events';
   }
 
   /** False for what does not happen, or only later, because its actor has been struck. */
@@ -353,19 +364,21 @@ class Run {
     await this.ledger.drain();
   }
 
-  /** The result of a computation, checked: a parameter that is not finite ends the run as diverged. */
-  private async finite(result: Promise<Tensors>, message: Message, name: string): Promise<Tensors> {
+  /** The message with the result of its computation: a parameter that is not finite ends the run as diverged. */
+  private async completed(entry: ActorEntry): Promise<Message> {
     const { engine } = this.simulation;
-    const tensors = await (engine.wait?.(result) ?? result);
-    if (engine.knownFinite?.(tensors) === true) return tensors;
+    const { kind, facts } = entry.message;
+    const tensors = await (engine.wait?.(entry.result!) ?? entry.result!);
+    if (engine.knownFinite?.(tensors) === true) return { kind, facts, tensors };
     for (const output in tensors) {
-      if (!allFinite(await valuesOf(tensors[output]!))) {
-        const count = message.facts['step'] ?? message.facts['version'];
-        const which = count === undefined ? message.kind : `${message.kind} ${JSON.stringify(count)}`;
-        throw new Stopped('diverged', `${name} diverged at ${which}: its ${output} is not finite`);
-      }
+      const vector = tensors[output]!;
+      // Awaited only where it must be: this is done several times a step.
+      if (allFinite(isHere(vector) ? vector : await vector.values())) continue;
+      const count = facts['step'] ?? facts['version'];
+      const which = count === undefined ? kind : `${kind} ${JSON.stringify(count)}`;
+      throw new Stopped('diverged', `${this.nameOf(entry)} diverged at ${which}: its ${output} is not finite`);
     }
-    return tensors;
+    return { kind, facts, tensors };
   }
 
   private log(actor: string, { cause }: ActorEntry, { kind, facts }: Message): void {

@@ -41,14 +41,14 @@ const filling =
  * A function of its own for every operator: V8 keeps what it learns of types by function, and where all operators shared a
  * loop it would call each of them with boxed numbers. `body` is one of the texts below.
  */
-function compiled<Parameters extends unknown[]>(names: string, body: string): (...values: Parameters) => void {
+function compiled(names: string, body: string): (...arrays: (Values | Float64Array)[]) => void {
   // eslint-disable-next-line @typescript-eslint/no-implied-eval
-  return new Function(names, body) as (...values: Parameters) => void;
+  return new Function(names, body) as ReturnType<typeof compiled>;
 }
 
 /** An operator on up to three numbers, as an expression of `a`, `b` and `c`; arrays round what it gives to their type. */
 function elementwise(expression: string): Operator {
-  const fill = compiled<[Values, Values, Int32Array, Values, Int32Array, Values, Int32Array]>(
+  const fill = compiled(
     'out, ofA, placesA, ofB, placesB, ofC, placesC',
     `for (let at = 0; at < out.length; at += 1) {
        const a = ofA[placesA[at]];
@@ -86,7 +86,7 @@ const same: Operator = ({ inputs }) => ({ outputs: [inputs[0]!.values] });
  * `result` and of `count`, how many values each is of.
  */
 function reduction(start: number, combined: string, finished = 'result'): Operator {
-  const reduce = compiled<[Values, Float64Array, Values, Int32Array]>(
+  const reduce = compiled(
     'out, results, values, places',
     `for (let at = 0; at < values.length; at += 1) {
        const result = results[places[at]];
