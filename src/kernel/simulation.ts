@@ -286,7 +286,7 @@ class Run {
     return this.watch.isFull || (this.simulation.limits.target !== undefined && !this.watch.isEmpty);
   }
 
-  /** Whether this event was the last. */
+  /** Ends the run if an event of this kind, or this many events, were the limit. */
   private stopAfter({ kind }: Message): void {
     const { counts, events } = this.simulation.limits;
     if (this.kinds[kind]! >= (counts[kind] ?? Infinity)) this.stopReason ??= kind;
