@@ -26,9 +26,6 @@ export function checked(definition: TensorFunction, measure: (tensor: tf.Tensor)
   };
 }
 
-/** For processors: NaN where a value is not finite, or where the sum of finite ones is too large. */
-export const sumTimesZero = (tensor: tf.Tensor): tf.Scalar => tensor.sum().mul(0);
-
 /** For devices, whose sums may be of any order and of any care for infinities: how many values are not finite. */
 export const countNotFinite = (tensor: tf.Tensor): tf.Scalar =>
   tensor.abs().lessEqual(3.4028234663852886e38).logicalNot().toFloat().sum();

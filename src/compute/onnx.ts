@@ -49,10 +49,6 @@ function bytesOf(type: ElementType, values: ArrayLike<number>): Uint8Array {
   return new Uint8Array(BigInt64Array.from(Array.from(values, BigInt)).buffer);
 }
 
-interface Named {
-  readonly name: Value;
-}
-
 export interface Node {
   readonly operator: string;
   readonly inputs: readonly Value[];
@@ -60,7 +56,8 @@ export interface Node {
   readonly attributes: Readonly<Record<string, Attribute>>;
 }
 
-export interface Constant extends Named, ValueType {
+export interface Constant extends ValueType {
+  readonly name: Value;
   readonly values: ArrayLike<number>;
 }
 
@@ -68,6 +65,7 @@ export interface Constant extends Named, ValueType {
 export interface Listing {
   readonly types: ReadonlyMap<Value, ValueType>;
   readonly constants: readonly Constant[];
+  readonly inputs: readonly Value[];
   /** In an order in which they can be evaluated. */
   readonly nodes: readonly Node[];
   /** By the name of the output, its value. */
@@ -78,7 +76,7 @@ export interface Listing {
 export class OnnxGraph {
   private readonly nodes: Node[] = [];
   private readonly constants: Constant[] = [];
-  private readonly inputs: Named[] = [];
+  private readonly inputs: Value[] = [];
   private readonly outputs = new Map<string, Value>();
   private readonly types = new Map<Value, ValueType>();
   private readonly written = new Map<string, readonly Value[]>();
@@ -101,7 +99,7 @@ export class OnnxGraph {
   }
 
   input(name: string, type: ElementType, dims: readonly number[]): Value {
-    this.inputs.push(valueInfo(name, { type, dims }));
+    this.inputs.push(name);
     this.types.set(name, { type, dims });
     return name;
   }
@@ -202,49 +200,10 @@ export class OnnxGraph {
     return {
       types: this.types,
       constants: this.constants.filter(({ name }) => needed.has(name)),
+      inputs: this.inputs,
       nodes: nodes.reverse(),
       outputs: this.outputs,
     };
-  }
-
-  /** The model as a file of ONNX. */
-  encode(name: string): Uint8Array {
-    const { constants, nodes } = this.listing();
-    const { renamed, copies } = this.namesOfOutputs();
-    const called = (values: readonly Value[]): Value[] => values.map((value) => renamed.get(value) ?? value);
-    const own = nodes.map(({ operator, inputs, outputs, attributes }) => ({
-      op_type: operator,
-      name: outputs[0]!,
-      input: called(inputs),
-      output: called(outputs),
-      attribute: Object.entries(attributes).map(([key, value]) => attributeMessage(key, value)),
-    }));
-    const graph = {
-      node: [...own, ...copies],
-      name,
-      initializer: constants.map((constant) => ({
-        name: constant.name,
-        dims: constant.dims,
-        data_type: elementTypes[constant.type],
-        raw_data: bytesOf(constant.type, constant.values),
-      })),
-      input: this.inputs,
-      output: [...this.outputs].map(([output, value]) => valueInfo(output, this.types.get(value)!)),
-    };
-    const model = { ir_version: 8, producer_name: 'straggler', opset_import: [{ domain: '', version: 18 }], graph };
-    return Model.encode(Model.fromObject(model)).finish();
-  }
-
-  /** What a node gives goes by the name of its output; what is given twice, or by no node, is copied. */
-  private namesOfOutputs(): { renamed: ReadonlyMap<Value, string>; copies: readonly object[] } {
-    const given = new Set(this.nodes.flatMap(({ outputs }) => outputs));
-    const renamed = new Map<Value, string>();
-    const copies: object[] = [];
-    for (const [name, value] of this.outputs) {
-      if (given.has(value) && !renamed.has(value)) renamed.set(value, name);
-      else copies.push({ op_type: 'Identity', input: [renamed.get(value) ?? value], output: [name] });
-    }
-    return { renamed, copies };
   }
 
   private once(key: string, write: () => readonly Value[]): readonly Value[] {
@@ -263,7 +222,50 @@ export class OnnxGraph {
   }
 }
 
-function valueInfo(name: string, { type, dims }: ValueType): Named {
+/** A graph as a file of ONNX. */
+export function encode(name: string, listing: Listing): Uint8Array {
+  const { types, constants, inputs, nodes, outputs } = listing;
+  const { renamed, copies } = namesOfOutputs(listing);
+  const called = (values: readonly Value[]): Value[] => values.map((value) => renamed.get(value) ?? value);
+  const own = nodes.map(({ operator, inputs: taken, outputs: given, attributes }) => ({
+    op_type: operator,
+    name: given[0]!,
+    input: called(taken),
+    output: called(given),
+    attribute: Object.entries(attributes).map(([key, value]) => attributeMessage(key, value)),
+  }));
+  const graph = {
+    node: [...own, ...copies],
+    name,
+    initializer: constants.map(({ name: constant, dims, type, values }) => ({
+      name: constant,
+      dims,
+      data_type: elementTypes[type],
+      raw_data: bytesOf(type, values),
+    })),
+    input: inputs.map((input) => valueInfo(input, types.get(input)!)),
+    output: [...outputs].map(([output, value]) => valueInfo(output, types.get(value)!)),
+  };
+  const model = { ir_version: 8, producer_name: 'straggler', opset_import: [{ domain: '', version: 18 }], graph };
+  return Model.encode(Model.fromObject(model)).finish();
+}
+
+/** What a node gives goes by the name of its output; what is given twice, or by no node, is copied. */
+function namesOfOutputs({ nodes, outputs }: Listing): {
+  renamed: ReadonlyMap<Value, string>;
+  copies: readonly object[];
+} {
+  const given = new Set(nodes.flatMap((node) => node.outputs));
+  const renamed = new Map<Value, string>();
+  const copies: object[] = [];
+  for (const [name, value] of outputs) {
+    if (given.has(value) && !renamed.has(value)) renamed.set(value, name);
+    else copies.push({ op_type: 'Identity', input: [renamed.get(value) ?? value], output: [name] });
+  }
+  return { renamed, copies };
+}
+
+function valueInfo(name: string, { type, dims }: ValueType): object {
   const shape = { dim: dims.map((extent) => ({ dim_value: extent })) };
-  return { name, type: { tensor_type: { elem_type: elementTypes[type], shape } } } as Named;
+  return { name, type: { tensor_type: { elem_type: elementTypes[type], shape } } };
 }

@@ -115,8 +115,8 @@ export class Pool {
     if (known === undefined) {
       const bytes = new Uint8Array(new SharedArrayBuffer(program.bytes.length));
       bytes.set(program.bytes);
-      const { name, inputs, outputs, replicas, shared } = program;
-      known = { key: this.known.size, executable: { name, bytes, inputs, outputs, replicas, shared } };
+      const { name, loops, inputs, outputs, replicas, shared } = program;
+      known = { key: this.known.size, executable: { name, bytes, loops, inputs, outputs, replicas, shared } };
       this.known.set(program, known);
     }
     return known;

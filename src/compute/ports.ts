@@ -1,14 +1,15 @@
 /** Ports: the arrays through which values go into a program and come out of it, used again at each call. */
 import { allFinite } from '../finite.js';
 import type { Vector } from '../vector.js';
-import { check, isLarge } from './checked.js';
 import { writeFeed, type Feeds, type Tables } from './feeds.js';
 import { packingOf } from './packing.js';
 import { sizeOf } from './table.js';
 import type { Feed } from './tensorFunction.js';
 import type { Program } from './trace.js';
 
-type Values = Float32Array | Int32Array;
+export type Values = Float32Array | Int32Array;
+/** Makes an array. */
+export type Make = (feed: Feed) => Values;
 
 /** An array under the name by which the graph knows it. */
 export interface Port extends Feed {
@@ -29,9 +30,13 @@ export class Ports {
   private readonly takes: Readonly<Record<string, readonly Values[]>>;
   private readonly gives: Readonly<Record<string, readonly Float32Array[]>>;
 
-  constructor({ inputs, outputs, replicas, shared }: Pick<Program, 'inputs' | 'outputs' | 'replicas' | 'shared'>) {
-    const into = allocate('in', inputs);
-    const from = allocate('out', outputs);
+  constructor(
+    { inputs, outputs, replicas, shared }: Pick<Program, 'inputs' | 'outputs' | 'replicas' | 'shared'>,
+    make: Make = arrayOf,
+    private readonly isFinite = allFinite,
+  ) {
+    const into = allocate('in', inputs, make);
+    const from = allocate('out', outputs, make);
     this.in = into.ports;
     this.out = from.ports;
     this.takes = mapped(into.arrays, (array, name) => parts(array, shared.has(name) ? 1 : replicas));
@@ -51,13 +56,11 @@ export class Ports {
   /** Copies of what lies in the arrays, for one replica. */
   give(replica: number): Evaluation {
     const outputs: Record<string, Float32Array> = {};
-    const told = this.gives[check]?.[replica];
-    let finite = told === undefined || told[0] === 0;
+    let finite = true;
     for (const name in this.gives) {
-      if (name === check) continue;
       const values = this.gives[name]![replica]!;
       outputs[name] = values.slice();
-      if (told === undefined || !isLarge(values.length)) finite &&= allFinite(values);
+      finite &&= this.isFinite(values);
     }
     return { outputs, finite };
   }
@@ -79,15 +82,16 @@ export const mapped = <Value, Result>(
 export function allocate(
   prefix: 'in' | 'out',
   feeds: Readonly<Record<string, Feed>>,
+  make: Make = arrayOf,
 ): { arrays: Record<string, Values>; ports: Record<string, Port> } {
   const { places, length } = packingOf(feeds);
-  const packed = new Float32Array(length);
+  const packed = make({ dtype: 'float32', shape: [length] });
   const arrays: Record<string, Values> = {};
   const ports: Record<string, Port> =
     places.size === 0 ? {} : { [prefix]: { dtype: 'float32', shape: [length], values: packed } };
   for (const [name, feed] of Object.entries(feeds)) {
     const place = places.get(name);
-    const values = place === undefined ? arrayOf(feed) : packed.subarray(place.offset, place.offset + place.size);
+    const values = place === undefined ? make(feed) : packed.subarray(place.offset, place.offset + place.size);
     if (place === undefined) ports[`${prefix}_${name}`] = { ...feed, values };
     arrays[name] = values;
   }

@@ -1,12 +1,13 @@
 import ort from 'onnxruntime-node';
 import type { Feeds, Tables } from './feeds.js';
+import { loopFrame } from './loops/frame.js';
 import { mapped, Ports, type Evaluation, type Port } from './ports.js';
 import type { Program } from './trace.js';
 
 type Tensors = Readonly<Record<string, ort.Tensor>>;
 
 /** What a session needs of a program; crosses to threads. */
-export type Executable = Pick<Program, 'name' | 'bytes' | 'inputs' | 'outputs' | 'replicas' | 'shared'>;
+export type Executable = Pick<Program, 'name' | 'bytes' | 'loops' | 'inputs' | 'outputs' | 'replicas' | 'shared'>;
 
 const sessionOptions = {
   // One thread inside a session: bits must not depend on the number of cores.
@@ -28,24 +29,35 @@ export function sessionOptionsOn(device: string): ort.InferenceSession.SessionOp
 export const tensorsOver = (ports: Readonly<Record<string, Port>>): Tensors =>
   mapped(ports, ({ dtype, shape, values }) => new ort.Tensor(dtype, values, [...shape]));
 
-/** An open ONNX Runtime session on the processor. */
+/** What happens at a call beside ONNX Runtime's part in it, and the tensors of that. */
+export interface Frame {
+  readonly ports: Ports;
+  readonly feeds: Tensors;
+  readonly fetches: Tensors;
+  readonly before?: () => void;
+  readonly after?: () => void;
+}
+
+function plainFrame(executable: Executable): Frame {
+  const ports = new Ports(executable);
+  return { ports, feeds: tensorsOver(ports.in), fetches: tensorsOver(ports.out) };
+}
+
+/** A program that is open on the processor. */
 export class Session {
-  private readonly ports: Ports;
-  private readonly feeds: Tensors;
-  private readonly fetches: Tensors;
   private last: Promise<unknown> = Promise.resolve();
 
   private constructor(
-    private readonly session: ort.InferenceSession,
-    executable: Executable,
-  ) {
-    this.ports = new Ports(executable);
-    this.feeds = tensorsOver(this.ports.in);
-    this.fetches = tensorsOver(this.ports.out);
-  }
+    /** Undefined where loops do everything. */
+    private readonly session: ort.InferenceSession | undefined,
+    private readonly frame: Frame,
+  ) {}
 
   static async open(executable: Executable): Promise<Session> {
-    return new Session(await ort.InferenceSession.create(executable.bytes, sessionOptionsOn('cpu')), executable);
+    const { bytes, loops } = executable;
+    const session = bytes.length === 0 ? undefined : ort.InferenceSession.create(bytes, sessionOptionsOn('cpu'));
+    const frame = loops === undefined ? plainFrame(executable) : loopFrame(executable, loops);
+    return new Session(await session, await frame);
   }
 
   /** Evaluates the feeds of every replica. */
@@ -57,8 +69,11 @@ export class Session {
   }
 
   private async evaluateNow(feeds: readonly Feeds[], tables: Tables): Promise<Evaluation[]> {
-    this.ports.take(feeds, tables);
-    await this.session.run(this.feeds, this.fetches);
-    return feeds.map((_, replica) => this.ports.give(replica));
+    const { ports, before, after, feeds: given, fetches } = this.frame;
+    ports.take(feeds, tables);
+    before?.();
+    await this.session?.run(given, fetches);
+    after?.();
+    return feeds.map((_, replica) => ports.give(replica));
   }
 }

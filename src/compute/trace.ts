@@ -4,7 +4,8 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import { BadInput } from '../conditions.js';
-import { OnnxGraph, type Listing, type Value } from './onnx.js';
+import { loopsOf, type Loops } from './loops/loops.js';
+import { encode, OnnxGraph, type Listing, type Value } from './onnx.js';
 import { addInputs, addOutputs } from './packing.js';
 import { callReplicated, Replicated, type Held, type ReplicatedCall } from './replicas.js';
 import { deviceRules, rules } from './rules.js';
@@ -16,8 +17,10 @@ import type { Feed, TensorFunction } from './tensorFunction.js';
 /** A tensor function compiled for given input shapes. */
 export interface Program {
   readonly name: string;
-  /** The ONNX model. */
+  /** The ONNX model; empty where loops do everything. */
   readonly bytes: Uint8Array;
+  /** The loops around it: on the processor, where an output is large. */
+  readonly loops: Loops | undefined;
   /** The same as a list, of a small program for the processor. */
   readonly listing: Listing | undefined;
   readonly inputs: Readonly<Record<string, Feed>>;
@@ -228,9 +231,21 @@ export function trace(
     });
     const { operations, largest } = graph;
     const { name } = definition;
-    const bytes = graph.encode(name);
-    const listing = operations > smallOperationsMax || onDevice ? undefined : graph.listing();
-    return { name, bytes, listing, inputs, outputs, replicas, shared, operations, largest };
+    const listing = graph.listing();
+    const isSmall = operations <= smallOperationsMax && !onDevice;
+    const { core, loops } = isSmall || onDevice ? { core: listing, loops: undefined } : loopsOf(listing);
+    return {
+      name,
+      bytes: core.nodes.length === 0 && loops !== undefined ? new Uint8Array() : encode(name, core),
+      loops,
+      listing: isSmall ? listing : undefined,
+      inputs,
+      outputs,
+      replicas,
+      shared,
+      operations,
+      largest,
+    };
   } finally {
     backend.graph = new OnnxGraph();
     void tf.setBackend(before || 'cpu');

@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs';
 import ort from 'onnxruntime-node';
 import type { DeviceVector } from '../../vector.js';
 import { readRows, type Tables } from '../feeds.js';
-import { OnnxGraph } from '../onnx.js';
+import { encode, OnnxGraph } from '../onnx.js';
 import { sessionOptionsOn } from '../session.js';
 import { sizeOf, type Table } from '../table.js';
 import type { DType, TensorFunction } from '../tensorFunction.js';
@@ -180,7 +180,7 @@ export class DeviceMemory {
     return this.session(this.copies, `${dtype} ${dims.join()} ${to}`, to, () => {
       const graph = new OnnxGraph();
       graph.output('out_y', graph.input('in_x', dtype, dims));
-      return graph.encode('copy');
+      return encode('copy', graph.listing());
     });
   }
 

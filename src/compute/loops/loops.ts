@@ -1,0 +1,42 @@
+/** The loops of a program, as they cross to threads. */
+import type { Listing, Value, ValueType } from '../onnx.js';
+import { mapped } from '../ports.js';
+import { split, type Place, type Split } from './split.js';
+import { loopFunction, moduleText } from './text.js';
+
+/** A tensor of the core: a part of an array. */
+export interface Piece extends Place, ValueType {}
+
+export interface Loops {
+  /** A module of WebAssembly, as text. */
+  readonly text: string;
+  /** The places whose addresses its functions take; undefined where it does not have them. */
+  readonly before: readonly Place[] | undefined;
+  readonly after: readonly Place[] | undefined;
+  /** Arrays that are neither inputs nor outputs, and how many elements they have. */
+  readonly between: Readonly<Record<string, number>>;
+  readonly inputs: Readonly<Record<string, Piece>>;
+  readonly outputs: Readonly<Record<string, Piece>>;
+}
+
+/** A graph as loops and the rest; without loops where no output is large. */
+export function loopsOf(listing: Listing): { readonly core: Listing; readonly loops: Loops | undefined } {
+  const parts = split(listing);
+  if (parts === undefined) return { core: listing, loops: undefined };
+  const { core, between } = parts;
+  const before = loopFunction('before', parts.before, parts);
+  const after = loopFunction('after', parts.after, parts);
+  const loops: Loops = {
+    text: moduleText([before, after].filter((part) => part !== undefined)),
+    before: before?.takes,
+    after: after?.takes,
+    between,
+    inputs: piecesOf(Object.fromEntries(core.inputs.map((value) => [value, value])), parts),
+    outputs: piecesOf(Object.fromEntries(core.outputs), parts),
+  };
+  return { core, loops };
+}
+
+/** By the name under which the core has them, where its tensors lie. */
+const piecesOf = (values: Readonly<Record<string, Value>>, { types, places }: Split): Record<string, Piece> =>
+  mapped(values, (value, name) => ({ ...types.get(value)!, ...places.get(name)! }));

@@ -1,0 +1,74 @@
+/** Loops as WebAssembly text: four elements at a time, each node rounded as in ONNX Runtime, so that bits are the same. */
+import { sizeOf } from '../table.js';
+import type { Value } from '../onnx.js';
+import { operandsOf, type Loop, type Place, type Split } from './split.js';
+
+/** By operator of ONNX, the instruction that does the same to four elements. */
+export const instructions: Readonly<Record<string, string>> = {
+  Abs: 'f32x4.abs',
+  Add: 'f32x4.add',
+  Div: 'f32x4.div',
+  Mul: 'f32x4.mul',
+  Neg: 'f32x4.neg',
+  Sqrt: 'f32x4.sqrt',
+  Sub: 'f32x4.sub',
+};
+
+/** A function, and the places whose addresses it takes. */
+export interface LoopFunction {
+  readonly text: string;
+  readonly takes: readonly Place[];
+}
+
+const get = (name: string): string => `(local.get $${name})`;
+const set = (name: string, value: string): string => `(local.set $${name} ${value})`;
+const lines = (list: readonly string[]): string => list.join('\n');
+
+/** `loop` as a function of that name; undefined where it keeps nothing. */
+export function loopFunction(name: string, loop: Loop, split: Split): LoopFunction | undefined {
+  const { nodes, keeps } = loop;
+  if (keeps.length === 0) return undefined;
+  const { types, length, numbers, places } = split;
+  const operands = operandsOf(loop);
+  const vectors = operands.filter((value) => sizeOf(types.get(value)!.dims) > 1);
+  const scalars = operands.filter((value) => !vectors.includes(value));
+  const placed = [...new Set([...operands, ...keeps])].filter((value) => !numbers.has(value));
+  const at = (value: Value): string => `(i32.add ${get(`at_${value}`)} ${get('byte')})`;
+  const scalar = (value: Value): string =>
+    numbers.has(value)
+      ? `(f32x4.splat (f32.const ${literal(numbers.get(value)!)}))`
+      : `(v128.load32_splat ${get(`at_${value}`)})`;
+  const text = `(func (export "${name}") ${placed.map((value) => `(param $at_${value} i32)`).join(' ')}
+    (local $byte i32)
+    ${[...operands, ...nodes.flatMap(({ outputs }) => outputs)].map((value) => `(local $${value} v128)`).join(' ')}
+    ${lines(scalars.map((value) => set(value, scalar(value))))}
+    (loop $next
+      ${lines(vectors.map((value) => set(value, `(v128.load ${at(value)})`)))}
+      ${lines(nodes.map(({ operator, inputs, outputs }) => set(outputs[0]!, `(${instructions[operator]!} ${inputs.map(get).join(' ')})`)))}
+      ${lines(keeps.map((value) => `(v128.store ${at(value)} ${get(value)})`))}
+      (br_if $next (i32.lt_u (local.tee $byte (i32.add ${get('byte')} (i32.const 16))) (i32.const ${4 * length})))))`;
+  return { text, takes: placed.map((value) => places.get(value)!) };
+}
+
+/** A float32 number as it is written. */
+function literal(number: number): string {
+  if (Number.isNaN(number)) return 'nan';
+  return Number.isFinite(number) ? String(Math.fround(number)) : number > 0 ? 'inf' : '-inf';
+}
+
+const magnitudes = (address: string): string => `(v128.and (v128.load ${address}) (i32x4.splat (i32.const 0x7fffffff)))`;
+const largest = (address: string): string => set('largest', `(i32x4.max_u ${get('largest')} ${magnitudes(address)})`);
+
+/** 1 where any of the numbers, which are four or more, is not finite, else 0: magnitudes compare as whole numbers do. */
+const notFinite = `(func (export "notFinite") (param $from i32) (param $bytes i32) (result i32)
+    (local $last i32) (local $largest v128)
+    ${set('last', `(i32.sub (i32.add ${get('from')} ${get('bytes')}) (i32.const 16))`)}
+    (loop $next
+      ${largest(get('from'))}
+      (br_if $next (i32.lt_u (local.tee $from (i32.add ${get('from')} (i32.const 16))) ${get('last')})))
+    ${largest(get('last'))}
+    (v128.any_true (i32x4.ge_u ${get('largest')} (i32x4.splat (i32.const 0x7f800000)))))`;
+
+/** A module of functions over the memory that it is given. */
+export const moduleText = (functions: readonly LoopFunction[]): string =>
+  `(module (import "straggler" "memory" (memory 1))\n${lines([...functions.map(({ text }) => text), notFinite])})`;
