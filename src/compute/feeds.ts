@@ -65,6 +65,13 @@ export function writeFeed(target: Float32Array | Int32Array, value: InputValue, 
   }
 }
 
+/** Copies one row of an input `[K, ...]` into `target`, which it fills. */
+export function writeRow(target: Float32Array, value: InputValue, row: number, tables: Tables): void {
+  if ('table' in value) readRows(tables[value.table]!, value.indices.subarray(row, row + 1), target);
+  else if (isStack(value)) target.set(here(value[row]!));
+  else target.set((value as Float32Array).subarray(row * target.length, (row + 1) * target.length));
+}
+
 /** Writes rows `indices` of `table` one after the other into `target`; float32 rows are scaled. */
 export function readRows(table: Table, indices: Int32Array, target: Float32Array | Int32Array): void {
   const rowSize = sizeOf(table.rowShape);

@@ -47,7 +47,9 @@ export class Processor implements Place {
   async evaluate(program: Program, calls: readonly Feeds[]): Promise<Evaluation[]> {
     const evaluator = this.evaluatorOf(program);
     if (evaluator !== undefined) return evaluator.evaluate(calls, this.tables);
-    if (this.threads === 1 || program.operations < inlineOperationsMax) return this.evaluateHere(program, calls);
+    // Loops alone take less time than their vectors take to cross.
+    const isLight = program.operations < inlineOperationsMax || program.bytes.length === 0;
+    if (this.threads === 1 || isLight) return this.evaluateHere(program, calls);
     // This thread is one of them: it works while it waits.
     this.pool ??= new Pool(this.threads - 1, this.tables);
     return this.pool.run(program, calls);

@@ -34,7 +34,7 @@ export interface Frame {
   readonly ports: Ports;
   readonly feeds: Tensors;
   readonly fetches: Tensors;
-  readonly before?: () => void;
+  readonly before?: (feeds: readonly Feeds[], tables: Tables) => void;
   readonly after?: () => void;
 }
 
@@ -71,7 +71,7 @@ export class Session {
   private async evaluateNow(feeds: readonly Feeds[], tables: Tables): Promise<Evaluation[]> {
     const { ports, before, after, feeds: given, fetches } = this.frame;
     ports.take(feeds, tables);
-    before?.();
+    before?.(feeds, tables);
     await this.session?.run(given, fetches);
     after?.();
     return feeds.map((_, replica) => ports.give(replica));

@@ -1,10 +1,12 @@
 import ort from 'onnxruntime-node';
 import { allFinite } from '../../finite.js';
 import { isLarge } from '../checked.js';
-import { mapped, Ports, type Make, type Values } from '../ports.js';
+import { writeRow, type Feeds, type Tables } from '../feeds.js';
+import { allocate, mapped, Ports, type Make, type Values } from '../ports.js';
 import type { Executable, Frame } from '../session.js';
 import { sizeOf } from '../table.js';
-import { functionsOf } from './module.js';
+import type { Feed } from '../tensorFunction.js';
+import { functionsOf, type LoopCall } from './module.js';
 import type { Loops, Piece } from './loops.js';
 import type { Place } from './split.js';
 
@@ -29,27 +31,53 @@ function memoryFor(elements: readonly number[]): { memory: WebAssembly.Memory; m
 
 /** The frame of a program with loops: all its arrays lie in their memory, and ONNX Runtime works there too. */
 export async function loopFrame(executable: Executable, loops: Loops): Promise<Frame> {
-  const { inputs, outputs } = executable;
-  const sizes = [...Object.values(inputs), ...Object.values(outputs)].map(({ shape }) => sizeOf(shape));
+  // Of an input that comes row by row there is never more than one row.
+  const [streamed, inputs] = apart(executable.inputs, (name) => `in_${name}` === loops.rows);
+  const row = mapped(streamed, ({ dtype, shape }) => ({ dtype, shape: shape.slice(1) }));
+  const sizes = [row, inputs, executable.outputs].flatMap(Object.values<Feed>).map(({ shape }) => sizeOf(shape));
   const { memory, make } = memoryFor([...sizes, ...Object.values(loops.between)]);
-  const { before, after, notFinite } = await functionsOf(loops.text, memory);
+  const functions = await functionsOf(loops.text, memory);
   const isFinite = (values: Float32Array): boolean =>
-    isLarge(values.length) ? notFinite(values.byteOffset, values.byteLength) === 0 : allFinite(values);
-  const ports = new Ports(executable, make, isFinite);
+    isLarge(values.length) ? functions.notFinite(values.byteOffset, values.byteLength) === 0 : allFinite(values);
+  const ports = new Ports({ ...executable, inputs }, make, isFinite);
   const arrays: Readonly<Record<string, Values>> = {
-    ...mapped({ ...ports.in, ...ports.out }, ({ values }) => values),
+    ...mapped({ ...ports.in, ...ports.out, ...allocate('in', row, make).ports }, ({ values }) => values),
     ...mapped(loops.between, (count) => make({ dtype: 'float32', shape: [count] })),
   };
-  const addresses = (places: readonly Place[] = []): number[] =>
-    places.map(({ array, from }) => arrays[array]!.byteOffset + 4 * from);
   const tensor = ({ array, from, type, dims }: Piece): ort.Tensor =>
     new ort.Tensor(type, arrays[array]!.subarray(from, from + sizeOf(dims)), [...dims]);
-  const [toBefore, toAfter] = [addresses(loops.before), addresses(loops.after)];
+  const caller = (run: LoopCall | undefined, places: readonly Place[] = []): (() => void) => {
+    const addresses = places.map(({ array, from }) => arrays[array]!.byteOffset + 4 * from);
+    return () => run?.(...addresses);
+  };
+  const before = caller(functions.before, loops.before);
+  const each = caller(functions.each, loops.each);
+  const addUp = (name: string, feeds: Feeds, tables: Tables): void => {
+    // -0, because that changes nothing that is added to it.
+    for (const sum of loops.sums) arrays[sum.array]!.fill(-0);
+    for (let at = 0; at < executable.inputs[name]!.shape[0]!; at += 1) {
+      writeRow(arrays[loops.rows!] as Float32Array, feeds[name]!, at, tables);
+      each();
+    }
+  };
   return {
     ports,
     feeds: mapped(loops.inputs, tensor),
     fetches: mapped(loops.outputs, tensor),
-    before: () => before?.(...toBefore),
-    after: () => after?.(...toAfter),
+    before: ([feeds], tables) => {
+      before();
+      for (const name in streamed) addUp(name, feeds!, tables);
+    },
+    after: caller(functions.after, loops.after),
   };
+}
+
+/** The members of a record for which `isFirst`, and the others. */
+function apart<Value>(
+  record: Readonly<Record<string, Value>>,
+  isFirst: (name: string) => boolean,
+): [Record<string, Value>, Record<string, Value>] {
+  const those = (wanted: boolean): Record<string, Value> =>
+    Object.fromEntries(Object.entries(record).filter(([name]) => isFirst(name) === wanted));
+  return [those(true), those(false)];
 }

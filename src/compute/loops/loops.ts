@@ -12,7 +12,11 @@ export interface Loops {
   readonly text: string;
   /** The places whose addresses its functions take; undefined where it does not have them. */
   readonly before: readonly Place[] | undefined;
+  readonly each: readonly Place[] | undefined;
   readonly after: readonly Place[] | undefined;
+  /** The input whose rows `each` is for, and where it adds them up. */
+  readonly rows: string | undefined;
+  readonly sums: readonly Place[];
   /** Arrays that are neither inputs nor outputs, and how many elements they have. */
   readonly between: Readonly<Record<string, number>>;
   readonly inputs: Readonly<Record<string, Piece>>;
@@ -25,11 +29,15 @@ export function loopsOf(listing: Listing): { readonly core: Listing; readonly lo
   if (parts === undefined) return { core: listing, loops: undefined };
   const { core, between } = parts;
   const before = loopFunction('before', parts.before, parts);
+  const each = parts.each && loopFunction('each', parts.each.loop, parts);
   const after = loopFunction('after', parts.after, parts);
   const loops: Loops = {
-    text: moduleText([before, after].filter((part) => part !== undefined)),
+    text: moduleText([before, each, after].filter((part) => part !== undefined)),
     before: before?.takes,
+    each: each?.takes,
     after: after?.takes,
+    rows: parts.each?.rows,
+    sums: [...(parts.each?.loop.sums?.keys() ?? [])].map((sum) => parts.places.get(sum)!),
     between,
     inputs: piecesOf(Object.fromEntries(core.inputs.map((value) => [value, value])), parts),
     outputs: piecesOf(Object.fromEntries(core.outputs), parts),

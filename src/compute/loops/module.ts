@@ -1,10 +1,13 @@
 /** Modules of loops over the memory of one program. */
 import type { LoopFunction } from './text.js';
 
+export type LoopCall = (...addresses: number[]) => void;
+
 /** What a module of loops has. */
 export interface Functions {
-  readonly before?: (...addresses: number[]) => void;
-  readonly after?: (...addresses: number[]) => void;
+  readonly before?: LoopCall;
+  readonly each?: LoopCall;
+  readonly after?: LoopCall;
   readonly notFinite: (from: number, bytes: number) => number;
 }
 

@@ -4,14 +4,18 @@
  * arrays of the program: slices of a vector, and the pieces of one, need no copy.
  */
 import { isLarge } from '../checked.js';
-import type { Constant, Listing, Node, Value, ValueType } from '../onnx.js';
+import type { Listing, Node, Value } from '../onnx.js';
 import { sizeOf } from '../table.js';
+import { foldOf, withSums } from './fold.js';
+import { GraphView } from './graph.js';
 import { instructions } from './text.js';
 
 /** The same calculation for every element: nodes, in order, and which of their values are kept. */
 export interface Loop {
   readonly nodes: readonly Node[];
   readonly keeps: readonly Value[];
+  /** Sums over its runs, and what they are of. */
+  readonly sums?: ReadonlyMap<Value, Value>;
 }
 
 /** Where a tensor lies: in which array, from which element on. */
@@ -25,6 +29,8 @@ export interface Split {
   /** How many elements the vectors have. */
   readonly length: number;
   readonly before: Loop;
+  /** Runs for every row of a matrix; undefined where there is none that is only summed up so. */
+  readonly each: { readonly rows: Value; readonly loop: Loop } | undefined;
   readonly after: Loop;
   /** Constants, by their first values: loops take those that have no other. */
   readonly numbers: ReadonlyMap<Value, number>;
@@ -38,16 +44,18 @@ export interface Split {
 /** The graph in parts; undefined where none of its outputs is large. */
 export function split(listing: Listing): Split | undefined {
   const length = Math.max(0, ...[...listing.outputs.values()].map((value) => sizeOf(listing.types.get(value)!.dims)));
-  return isLarge(length) ? new Splitter(listing, length).split() : undefined;
+  return isLarge(length) ? new Splitter(new GraphView(withSums(listing, length)), length).split() : undefined;
+}
+
+/** What the nodes of a loop take that none of them gives. */
+export function operandsOf({ nodes, sums = new Map<Value, Value>() }: Loop): Value[] {
+  const own = new Set(nodes.flatMap(({ outputs }) => outputs));
+  const taken = new Set([...nodes.flatMap(({ inputs }) => inputs), ...sums.values()]);
+  return [...taken].filter((value) => !own.has(value));
 }
 
 class Splitter {
-  private readonly constants: ReadonlyMap<Value, Constant>;
-  private readonly producers = new Map<Value, Node>();
-  /** The nodes that take a value, in whatever shape. */
-  private readonly takers = new Map<Value, Node[]>();
-  /** The outputs that a value is, in whatever shape. */
-  private readonly names = new Map<Value, string[]>();
+  private readonly listing: Listing;
   /** Where what the core can take lies. */
   private readonly given = new Map<string, Place>();
   /** Where the rest lies. */
@@ -55,39 +63,37 @@ class Splitter {
   private readonly between: Record<string, number> = {};
 
   constructor(
-    private readonly listing: Listing,
+    private readonly graph: GraphView,
     private readonly length: number,
   ) {
-    const { constants, inputs, nodes, outputs } = listing;
-    this.constants = new Map(constants.map((constant) => [constant.name, constant]));
-    for (const node of nodes) for (const value of node.outputs) this.producers.set(value, node);
-    for (const node of nodes.filter(({ operator }) => operator !== 'Reshape')) {
-      for (const value of node.inputs) listUnder(this.takers, this.unshaped(value)).push(node);
-    }
-    for (const [name, value] of outputs) listUnder(this.names, this.unshaped(value)).push(name);
-    for (const value of inputs) this.given.set(value, { array: value, from: 0 });
+    this.listing = graph.listing;
+    for (const value of this.listing.inputs) this.given.set(value, { array: value, from: 0 });
   }
 
   split(): Split {
     const early = this.early();
     const late = this.late();
+    const fold = foldOf(this.graph, this.length, (value) => this.isGiven(value, early));
     const leading = [...early].filter((node) => !late.has(node));
     // What only loops take is calculated again, in each of them.
-    const stays = (node: Node): boolean => !early.has(node) && !late.has(node);
+    const stays = (node: Node): boolean => !early.has(node) && !late.has(node) && !fold?.has(node);
     const kept = leading.filter((node) => this.namesOf(node).length > 0 || this.takersOf(node).some(stays));
     const last = [...late].filter((node) => this.namesOf(node).length > 0);
-    for (const node of kept) this.give(node);
+    for (const node of kept) this.give(node.outputs[0]!);
     for (const node of last) this.made.set(node.outputs[0]!, { array: this.namesOf(node)[0]!, from: 0 });
+    for (const sum of fold?.sums.keys() ?? []) this.give(sum);
     const again = leading.filter((node) => !kept.includes(node));
-    const before = this.loop([...again, ...kept], kept);
-    const after = this.loop([...again, ...late], last);
-    for (const value of [before, after].flatMap(operandsOf)) this.recall(value);
+    const before = this.loop([...again, ...kept], { keeps: valuesOf(kept) });
+    const each = fold && { rows: fold.rows, loop: this.loop([...again, ...fold.nodes], { keeps: [], sums: fold.sums }) };
+    const after = this.loop([...again, ...late], { keeps: valuesOf(last) });
+    for (const value of [before, ...(each ? [each.loop] : []), after].flatMap(operandsOf)) this.recall(value);
     const outputs = this.outputsOfCore(after, late);
     const core = this.coreOf(outputs);
     return {
       types: this.listing.types,
       length: this.length,
       before,
+      each,
       after,
       numbers: new Map(this.listing.constants.map(({ name, values }) => [name, values[0]!])),
       core,
@@ -99,12 +105,16 @@ class Splitter {
   /** Nodes of a loop that need nothing but what is given. */
   private early(): Set<Node> {
     const early = new Set<Node>();
-    const isGiven = (value: Value): boolean => {
-      const own = this.unshaped(value);
-      return this.constants.has(own) || this.placeOf(own) !== undefined || early.has(this.producers.get(own)!);
-    };
-    for (const node of this.listing.nodes) if (this.isElementwise(node) && node.inputs.every(isGiven)) early.add(node);
+    for (const node of this.listing.nodes) {
+      if (this.isElementwise(node) && node.inputs.every((value) => this.isGiven(value, early))) early.add(node);
+    }
     return early;
+  }
+
+  private isGiven(value: Value, early: ReadonlySet<Node>): boolean {
+    const own = this.graph.unshaped(value);
+    const isPlaced = this.graph.constants.has(own) || this.placeOf(own) !== undefined;
+    return isPlaced || early.has(this.graph.producerOf(own)!);
   }
 
   /** Nodes of a loop that no other node needs, in order. */
@@ -117,44 +127,40 @@ class Splitter {
   }
 
   private isElementwise(node: Node): boolean {
-    const { operator, inputs, outputs } = node;
+    const { graph } = this;
+    const isVector = (value: Value): boolean => graph.size(value) === this.length && graph.isReal(value);
     const isOperand = (value: Value): boolean =>
-      this.isReal(value) && (this.size(value) === 1 || (this.isVector(value) && !this.constants.has(value)));
-    return (
-      operator in instructions && this.isVector(outputs[0]!) && inputs.every(isOperand) && this.namesOf(node).length < 2
-    );
+      graph.isReal(value) && (graph.size(value) === 1 || (isVector(value) && !graph.constants.has(value)));
+    const isOne = node.operator in instructions && isVector(node.outputs[0]!) && node.inputs.every(isOperand);
+    return isOne && this.namesOf(node).length < 2;
   }
 
-  /** The nodes that `results` need, and what is kept of them. */
-  private loop(nodes: readonly Node[], results: readonly Node[]): Loop {
-    const needed = new Set(results.map((node) => node.outputs[0]!));
-    const own = nodes.toReversed().filter(({ inputs, outputs }) => {
-      if (!needed.has(outputs[0]!)) return false;
-      for (const value of inputs) needed.add(this.unshaped(value));
-      return true;
+  /** A loop of those of `nodes` that its results need. */
+  private loop(nodes: readonly Node[], results: Pick<Loop, 'keeps' | 'sums'>): Loop {
+    const needed = new Set([...results.keeps, ...(results.sums?.values() ?? [])]);
+    const possible = new Set(nodes);
+    const own = this.listing.nodes.toReversed().flatMap((node) => {
+      if (!possible.has(node) || !needed.has(node.outputs[0]!)) return [];
+      const inputs = node.inputs.map((value) => this.graph.unshaped(value));
+      for (const value of inputs) needed.add(value);
+      return [{ ...node, inputs }];
     });
-    const inOrder = new Set(own);
-    return {
-      nodes: this.listing.nodes
-        .filter((node) => inOrder.has(node))
-        .map((node) => ({ ...node, inputs: node.inputs.map((value) => this.unshaped(value)) })),
-      keeps: results.map((node) => node.outputs[0]!),
-    };
+    return { nodes: own.reverse(), ...results };
   }
 
   /** By name, what the core gives: outputs of the program, and what the loop after it takes. */
   private outputsOfCore(after: Loop, late: ReadonlySet<Node>): Map<string, Value> {
     const outputs = new Map<string, Value>();
     for (const [name, value] of this.listing.outputs) {
-      const own = this.unshaped(value);
+      const own = this.graph.unshaped(value);
       if ((this.made.get(own) ?? this.given.get(own))?.array === name) continue;
       for (const known of [name, own]) this.made.set(known, { array: name, from: 0 });
       outputs.set(name, value);
     }
     const isKnown = (value: Value): boolean =>
-      this.constants.has(value) || this.made.has(value) || this.given.has(value);
+      this.graph.constants.has(value) || this.made.has(value) || this.given.has(value);
     for (const value of operandsOf(after).filter((operand) => !isKnown(operand))) {
-      this.between[value] = this.size(value);
+      this.between[value] = this.graph.size(value);
       this.made.set(value, { array: value, from: 0 });
       for (const [piece, from] of this.piecesOf(value, late, outputs) ?? [[value, 0] as const]) {
         this.made.set(piece, { array: value, from });
@@ -170,18 +176,19 @@ class Splitter {
     late: ReadonlySet<Node>,
     outputs: ReadonlyMap<string, Value>,
   ): Map<Value, number> | undefined {
-    const node = this.producers.get(value);
+    const { graph } = this;
+    const node = graph.producerOf(value);
     if (node?.operator !== 'Concat') return undefined;
     const axis = node.attributes['axis'] as number;
-    const isFlat = this.dims(value).every((extent, at) => at >= axis || extent === 1);
-    if (!isFlat || !this.takersOf(node).every((taker) => late.has(taker)) || this.namesOf(node).length > 0) return;
+    const isFlat = graph.dims(value).every((extent, at) => at >= axis || extent === 1);
+    if (!isFlat || !graph.takersOf(value).every((taker) => late.has(taker)) || graph.namesOf(value).length > 0) return;
     const pieces = new Map<Value, number>();
     let from = 0;
-    for (const piece of node.inputs.map((input) => this.unshaped(input))) {
-      const isOwn = this.producers.has(piece) && this.placeOf(piece) === undefined && !this.names.has(piece);
-      if (!isOwn || pieces.has(piece) || outputs.has(piece)) return undefined;
+    for (const piece of node.inputs.map((input) => graph.unshaped(input))) {
+      const isOwn = graph.producerOf(piece) !== undefined && this.placeOf(piece) === undefined;
+      if (!isOwn || graph.namesOf(piece).length > 0 || pieces.has(piece) || outputs.has(piece)) return undefined;
       pieces.set(piece, from);
-      from += this.size(piece);
+      from += graph.size(piece);
     }
     return pieces;
   }
@@ -210,11 +217,10 @@ class Splitter {
     };
   }
 
-  /** Has what a node of the first loop gives lie in an array of its own, or in that of an output. */
-  private give(node: Node): void {
-    const [value] = node.outputs as [Value];
-    const [name] = this.namesOf(node);
-    if (name === undefined) this.between[value] = this.size(value);
+  /** Has a value that loops before the core give lie in an array of its own, or in that of an output. */
+  private give(value: Value): void {
+    const [name] = this.graph.namesOf(value);
+    if (name === undefined) this.between[value] = this.graph.size(value);
     this.given.set(value, { array: name ?? value, from: 0 });
   }
 
@@ -228,7 +234,7 @@ class Splitter {
   /** Where a value that is given to the core lies: parts of what is given are. */
   private placeOf(value: Value): Place | undefined {
     const place = this.given.get(value);
-    const node = this.producers.get(value);
+    const node = this.graph.producerOf(value);
     if (place !== undefined || node === undefined) return place;
     const from = this.beginsAt(value, node);
     const whole = from === undefined ? undefined : this.placeOf(node.inputs[0]!);
@@ -237,60 +243,25 @@ class Splitter {
 
   /** From which element of the first input of `node` on `value` lies, if it is a part of it. */
   private beginsAt(value: Value, { operator, inputs, outputs }: Node): number | undefined {
+    const { graph } = this;
     if (operator === 'Reshape') return 0;
-    if (this.dims(inputs[0]!).length !== 1) return undefined;
+    if (graph.dims(inputs[0]!).length !== 1) return undefined;
     if (operator === 'Split') {
       const before = outputs.slice(0, outputs.indexOf(value));
-      return before.reduce((total, part) => total + this.size(part), 0);
+      return before.reduce((total, part) => total + graph.size(part), 0);
     }
     if (operator !== 'Slice') return undefined;
-    const [start, step] = [this.constants.get(inputs[1]!)?.values[0], this.constants.get(inputs[4]!)?.values[0] ?? 1];
-    return start !== undefined && start >= 0 && step === 1 ? start : undefined;
-  }
-
-  /** The value as it was before it was given another shape. */
-  private unshaped(value: Value): Value {
-    const node = this.producers.get(value);
-    return node?.operator === 'Reshape' ? this.unshaped(node.inputs[0]!) : value;
+    const [start, step] = [inputs[1]!, inputs[4]!].map((bound) => graph.constants.get(bound)?.values[0]);
+    return start !== undefined && start >= 0 && (step ?? 1) === 1 ? start : undefined;
   }
 
   private takersOf(node: Node): readonly Node[] {
-    return this.takers.get(node.outputs[0]!) ?? [];
+    return this.graph.takersOf(node.outputs[0]!);
   }
 
   private namesOf(node: Node): readonly string[] {
-    return this.names.get(node.outputs[0]!) ?? [];
-  }
-
-  private typeOf(value: Value): ValueType {
-    return this.listing.types.get(value)!;
-  }
-
-  private dims(value: Value): readonly number[] {
-    return this.typeOf(value).dims;
-  }
-
-  private size(value: Value): number {
-    return sizeOf(this.dims(value));
-  }
-
-  private isReal(value: Value): boolean {
-    return this.typeOf(value).type === 'float32';
-  }
-
-  private isVector(value: Value): boolean {
-    return this.isReal(value) && this.size(value) === this.length;
+    return this.graph.namesOf(node.outputs[0]!);
   }
 }
 
-/** What the nodes of a loop take that none of them gives. */
-export function operandsOf({ nodes }: Loop): Value[] {
-  const own = new Set(nodes.flatMap(({ outputs }) => outputs));
-  return [...new Set(nodes.flatMap(({ inputs }) => inputs))].filter((value) => !own.has(value));
-}
-
-function listUnder<Key, Item>(lists: Map<Key, Item[]>, key: Key): Item[] {
-  let list = lists.get(key);
-  if (list === undefined) lists.set(key, (list = []));
-  return list;
-}
+const valuesOf = (nodes: readonly Node[]): Value[] => nodes.map(({ outputs }) => outputs[0]!);

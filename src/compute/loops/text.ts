@@ -24,20 +24,25 @@ const get = (name: string): string => `(local.get $${name})`;
 const set = (name: string, value: string): string => `(local.set $${name} ${value})`;
 const lines = (list: readonly string[]): string => list.join('\n');
 
-/** `loop` as a function of that name; undefined where it keeps nothing. */
+/** `loop` as a function of that name; undefined where it has no result. */
 export function loopFunction(name: string, loop: Loop, split: Split): LoopFunction | undefined {
-  const { nodes, keeps } = loop;
-  if (keeps.length === 0) return undefined;
+  const { nodes, keeps, sums = new Map<Value, Value>() } = loop;
+  if (keeps.length + sums.size === 0) return undefined;
   const { types, length, numbers, places } = split;
   const operands = operandsOf(loop);
   const vectors = operands.filter((value) => sizeOf(types.get(value)!.dims) > 1);
   const scalars = operands.filter((value) => !vectors.includes(value));
-  const placed = [...new Set([...operands, ...keeps])].filter((value) => !numbers.has(value));
+  const placed = [...new Set([...operands, ...keeps, ...sums.keys()])].filter((value) => !numbers.has(value));
   const at = (value: Value): string => `(i32.add ${get(`at_${value}`)} ${get('byte')})`;
   const scalar = (value: Value): string =>
     numbers.has(value)
       ? `(f32x4.splat (f32.const ${literal(numbers.get(value)!)}))`
       : `(v128.load32_splat ${get(`at_${value}`)})`;
+  const added = (sum: Value, value: Value): string => `(f32x4.add (v128.load ${at(sum)}) ${get(value)})`;
+  const stores = [
+    ...keeps.map((value) => [value, get(value)]),
+    ...[...sums].map(([sum, value]) => [sum, added(sum, value)]),
+  ] as const;
   const text = `(func (export "${name}") ${placed.map((value) => `(param $at_${value} i32)`).join(' ')}
     (local $byte i32)
     ${[...operands, ...nodes.flatMap(({ outputs }) => outputs)].map((value) => `(local $${value} v128)`).join(' ')}
@@ -45,7 +50,7 @@ export function loopFunction(name: string, loop: Loop, split: Split): LoopFuncti
     (loop $next
       ${lines(vectors.map((value) => set(value, `(v128.load ${at(value)})`)))}
       ${lines(nodes.map(({ operator, inputs, outputs }) => set(outputs[0]!, `(${instructions[operator]!} ${inputs.map(get).join(' ')})`)))}
-      ${lines(keeps.map((value) => `(v128.store ${at(value)} ${get(value)})`))}
+      ${lines(stores.map(([value, result]) => `(v128.store ${at(value!)} ${result!})`))}
       (br_if $next (i32.lt_u (local.tee $byte (i32.add ${get('byte')} (i32.const 16))) (i32.const ${4 * length})))))`;
   return { text, takes: placed.map((value) => places.get(value)!) };
 }
