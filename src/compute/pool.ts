@@ -12,6 +12,9 @@ import type { Program } from './trace.js';
 const built = new URL('./thread.js', import.meta.url);
 const threadFile = existsSync(built) ? built : new URL('../../dist/src/compute/thread.js', import.meta.url);
 
+/** How many jobs a thread has at most: while this thread is at work, nobody gives it the next one. */
+const aheadMax = 4;
+
 /** Work that no thread has taken yet. */
 interface Task {
   readonly program: Program;
@@ -34,7 +37,7 @@ export class Pool {
       filename: fileURLToPath(threadFile),
       minThreads: threads,
       maxThreads: threads,
-      concurrentTasksPerWorker: 2,
+      concurrentTasksPerWorker: aheadMax,
       recordTiming: false,
       workerData: { tables },
     });
@@ -77,13 +80,13 @@ export class Pool {
   }
 
   /**
-   * Gives every thread a job, and a second one, so that it need not wait for this thread to hear that it is free, as
-   * long as that leaves one to this thread.
+   * Gives every thread a job, and more, so that it need not wait for this thread to hear that it is free, as long as that
+   * leaves twice as many to this thread and to those that are done first.
    */
   private dispatch(): void {
     const room = (): boolean => {
       const { size } = this.running;
-      return size < this.threads || (size < 2 * this.threads && this.queue.length > 1);
+      return size < this.threads || (size < aheadMax * this.threads && this.queue.length > 2 * size);
     };
     while (this.queue.length > 0 && room()) this.start(this.queue.shift()!);
   }
