@@ -8,8 +8,8 @@ import type { Feed } from './tensorFunction.js';
 import type { Program } from './trace.js';
 
 export type Values = Float32Array | Int32Array;
-/** Makes an array. */
-export type Make = (feed: Feed) => Values;
+/** Makes the array of a port. */
+export type Make = (feed: Feed, port: string) => Values;
 
 /** An array under the name by which the graph knows it. */
 export interface Port extends Feed {
@@ -85,14 +85,15 @@ export function allocate(
   make: Make = arrayOf,
 ): { arrays: Record<string, Values>; ports: Record<string, Port> } {
   const { places, length } = packingOf(feeds);
-  const packed = make({ dtype: 'float32', shape: [length] });
+  const packed = make({ dtype: 'float32', shape: [length] }, prefix);
   const arrays: Record<string, Values> = {};
   const ports: Record<string, Port> =
     places.size === 0 ? {} : { [prefix]: { dtype: 'float32', shape: [length], values: packed } };
   for (const [name, feed] of Object.entries(feeds)) {
     const place = places.get(name);
-    const values = place === undefined ? make(feed) : packed.subarray(place.offset, place.offset + place.size);
-    if (place === undefined) ports[`${prefix}_${name}`] = { ...feed, values };
+    const port = `${prefix}_${name}`;
+    const values = place === undefined ? make(feed, port) : packed.subarray(place.offset, place.offset + place.size);
+    if (place === undefined) ports[port] = { ...feed, values };
     arrays[name] = values;
   }
   return { arrays, ports };

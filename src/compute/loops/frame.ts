@@ -15,15 +15,22 @@ const pageBytes = 65_536;
 const stepBytes = 16;
 
 /** Memory for loops, and what makes arrays in it, one behind the other. */
-function memoryFor(elements: readonly number[]): { memory: WebAssembly.Memory; make: Make } {
+function memoryFor(
+  elements: readonly number[],
+  over: Readonly<Record<string, string>>,
+): { memory: WebAssembly.Memory; make: Make } {
   const roomFor = (count: number): number => Math.ceil((4 * count) / stepBytes) * stepBytes;
   const pages = Math.ceil(elements.reduce((total, count) => total + roomFor(count), 0) / pageBytes);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   let at = 0;
-  const make: Make = ({ dtype, shape }) => {
+  const made = new Map<string, Values>();
+  const make: Make = ({ dtype, shape }, port) => {
+    const there = made.get(over[port] ?? '');
+    if (there !== undefined) return there;
     const count = sizeOf(shape);
     const array = new (dtype === 'int32' ? Int32Array : Float32Array)(memory.buffer, at, count);
     at += roomFor(count);
+    made.set(port, array);
     return array;
   };
   return { memory, make };
@@ -35,14 +42,14 @@ export async function loopFrame(executable: Executable, loops: Loops): Promise<F
   const [streamed, inputs] = apart(executable.inputs, (name) => `in_${name}` === loops.rows);
   const row = mapped(streamed, ({ dtype, shape }) => ({ dtype, shape: shape.slice(1) }));
   const sizes = [row, inputs, executable.outputs].flatMap(Object.values<Feed>).map(({ shape }) => sizeOf(shape));
-  const { memory, make } = memoryFor([...sizes, ...Object.values(loops.between)]);
+  const { memory, make } = memoryFor([...sizes, ...Object.values(loops.between)], loops.over);
   const functions = await functionsOf(loops.text, memory);
   const isFinite = (values: Float32Array): boolean =>
     isLarge(values.length) ? functions.notFinite(values.byteOffset, values.byteLength) === 0 : allFinite(values);
   const ports = new Ports({ ...executable, inputs }, make, isFinite);
   const arrays: Readonly<Record<string, Values>> = {
     ...mapped({ ...ports.in, ...ports.out, ...allocate('in', row, make).ports }, ({ values }) => values),
-    ...mapped(loops.between, (count) => make({ dtype: 'float32', shape: [count] })),
+    ...mapped(loops.between, (count, name) => make({ dtype: 'float32', shape: [count] }, name)),
   };
   const tensor = ({ array, from, type, dims }: Piece): ort.Tensor =>
     new ort.Tensor(type, arrays[array]!.subarray(from, from + sizeOf(dims)), [...dims]);

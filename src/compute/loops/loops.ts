@@ -19,6 +19,8 @@ export interface Loops {
   readonly sums: readonly Place[];
   /** Arrays that are neither inputs nor outputs, and how many elements they have. */
   readonly between: Readonly<Record<string, number>>;
+  /** Outputs that lie where inputs do. */
+  readonly over: Readonly<Record<string, string>>;
   readonly inputs: Readonly<Record<string, Piece>>;
   readonly outputs: Readonly<Record<string, Piece>>;
 }
@@ -27,7 +29,7 @@ export interface Loops {
 export function loopsOf(listing: Listing): { readonly core: Listing; readonly loops: Loops | undefined } {
   const parts = split(listing);
   if (parts === undefined) return { core: listing, loops: undefined };
-  const { core, between } = parts;
+  const { core, between, over } = parts;
   const before = loopFunction('before', parts.before, parts);
   const each = parts.each && loopFunction('each', parts.each.loop, parts);
   const after = loopFunction('after', parts.after, parts);
@@ -39,6 +41,7 @@ export function loopsOf(listing: Listing): { readonly core: Listing; readonly lo
     rows: parts.each?.rows,
     sums: [...(parts.each?.loop.sums?.keys() ?? [])].map((sum) => parts.places.get(sum)!),
     between,
+    over,
     inputs: piecesOf(Object.fromEntries(core.inputs.map((value) => [value, value])), parts),
     outputs: piecesOf(Object.fromEntries(core.outputs), parts),
   };

@@ -39,6 +39,8 @@ export interface Split {
   readonly places: ReadonlyMap<string, Place>;
   /** Arrays that are neither inputs nor outputs of the program, and how many elements they have. */
   readonly between: Readonly<Record<string, number>>;
+  /** Outputs that can lie where inputs do: when the last loop writes them, it has read these. */
+  readonly over: Readonly<Record<string, string>>;
 }
 
 /** The graph in parts; undefined where none of its outputs is large. */
@@ -75,17 +77,19 @@ class Splitter {
     const late = this.late();
     const fold = foldOf(this.graph, this.length, (value) => this.isGiven(value, early));
     const leading = [...early].filter((node) => !late.has(node));
-    // What only loops take is calculated again, in each of them.
     const stays = (node: Node): boolean => !early.has(node) && !late.has(node) && !fold?.has(node);
     const kept = leading.filter((node) => this.namesOf(node).length > 0 || this.takersOf(node).some(stays));
     const last = [...late].filter((node) => this.namesOf(node).length > 0);
     for (const node of kept) this.give(node.outputs[0]!);
     for (const node of last) this.made.set(node.outputs[0]!, { array: this.namesOf(node)[0]!, from: 0 });
     for (const sum of fold?.sums.keys() ?? []) this.give(sum);
-    const again = leading.filter((node) => !kept.includes(node));
-    const before = this.loop([...again, ...kept], { keeps: valuesOf(kept) });
-    const each = fold && { rows: fold.rows, loop: this.loop([...again, ...fold.nodes], { keeps: [], sums: fold.sums }) };
-    const after = this.loop([...again, ...late], { keeps: valuesOf(last) });
+    // What several loops take each of them calculates: that is quicker than to read it.
+    const before = this.loop(leading, { keeps: valuesOf(kept) });
+    const each = fold && {
+      rows: fold.rows,
+      loop: this.loop([...leading, ...fold.nodes], { keeps: [], sums: fold.sums }),
+    };
+    const after = this.loop([...leading, ...late], { keeps: valuesOf(last) });
     for (const value of [before, ...(each ? [each.loop] : []), after].flatMap(operandsOf)) this.recall(value);
     const outputs = this.outputsOfCore(after, late);
     const core = this.coreOf(outputs);
@@ -99,6 +103,7 @@ class Splitter {
       core,
       places: new Map([...this.given, ...this.made]),
       between: this.between,
+      over: this.over(last),
     };
   }
 
@@ -215,6 +220,14 @@ class Splitter {
       nodes: own.reverse(),
       outputs,
     };
+  }
+
+  /** For outputs of the last loop, inputs as long. */
+  private over(last: readonly Node[]): Record<string, string> {
+    const long = this.listing.inputs.filter((value) => this.graph.size(value) === this.length && this.graph.isReal(value));
+    return Object.fromEntries(
+      last.slice(0, long.length).map((node, index) => [this.namesOf(node)[0]!, long[index]!] as const),
+    );
   }
 
   /** Has a value that loops before the core give lie in an array of its own, or in that of an output. */
