@@ -9,29 +9,33 @@ import { mapped } from './ports.js';
 /** The memory of one call at a time. */
 export class Crossing {
   private memory = new Float32Array(new SharedArrayBuffer(0));
-  private used = 0;
+  /** What lies in it, from the beginning on. Vectors do not change: one that lies where it is to lie is left alone. */
+  private held: readonly Float32Array[] = [];
 
   /** The feeds as they cross. A vector that occurs more than once crosses once. */
   load(feeds: readonly Feeds[]): readonly Feeds[] {
-    const vectors = new Set(feeds.flatMap((own) => Object.values(own)).flatMap(largeVectorsOf));
-    this.begin([...vectors].reduce((total, { length }) => total + length, 0));
-    const copies = new Map([...vectors].map((vector) => [vector, this.copyOf(vector)]));
-    return feeds.map((own) => mapped(own, (value) => replaced(value, copies)));
+    const vectors = [...new Set(feeds.flatMap((own) => Object.values(own)).flatMap(largeVectorsOf))];
+    this.makeRoom(vectors.reduce((total, { length }) => total + length, 0));
+    const places = new Map<unknown, Float32Array>();
+    let [to, holds] = [0, 0];
+    for (const [index, vector] of vectors.entries()) {
+      const place = this.memory.subarray(to, to + vector.length);
+      const there = this.held[index];
+      if (there !== vector || holds !== to) place.set(vector);
+      places.set(vector, place);
+      to += vector.length;
+      holds += there?.length ?? 0;
+    }
+    this.held = vectors;
+    return feeds.map((own) => mapped(own, (value) => replaced(value, places)));
   }
 
-  /** Nothing is in use, and there is room for `length` numbers. */
-  private begin(length: number): void {
-    this.used = 0;
+  private makeRoom(length: number): void {
     if (this.memory.length >= length) return;
     // Grown by half at least: memory that is given up is not counted either.
     const room = Math.max(length, Math.ceil(1.5 * this.memory.length));
     this.memory = new Float32Array(new SharedArrayBuffer(Float32Array.BYTES_PER_ELEMENT * room));
-  }
-
-  private copyOf(vector: Float32Array): Float32Array {
-    const copy = this.memory.subarray(this.used, (this.used += vector.length));
-    copy.set(vector);
-    return copy;
+    this.held = [];
   }
 }
 

@@ -1,10 +1,12 @@
 /** The thread pool: programs run on piscina threads, and on this one while it waits. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { serialize } from 'node:v8';
 import { Piscina } from 'piscina';
 import { Crossing } from './crossing.js';
 import type { Feeds, Tables } from './feeds.js';
 import type { Evaluation } from './ports.js';
+import type { Executable } from './session.js';
 import type { Job } from './thread.js';
 import type { Program } from './trace.js';
 
@@ -112,15 +114,15 @@ export class Pool {
     }
   }
 
-  /** What jobs say of a program, with its model in shared memory. */
+  /** What jobs say of a program: only a thread that does not know it reads more than the key. */
   private executableOf(program: Program): Pick<Job, 'key' | 'executable'> {
     let known = this.known.get(program);
     if (known === undefined) {
-      const bytes = new Uint8Array(new SharedArrayBuffer(program.bytes.length));
-      bytes.set(program.bytes);
-      const { name, loops, inputs, outputs, replicas, shared } = program;
-      known = { key: this.known.size, executable: { name, bytes, loops, inputs, outputs, replicas, shared } };
-      this.known.set(program, known);
+      const { name, bytes, loops, inputs, outputs, replicas, shared } = program;
+      const written = serialize({ name, bytes, loops, inputs, outputs, replicas, shared } satisfies Executable);
+      const executable = new Uint8Array(new SharedArrayBuffer(written.length));
+      executable.set(written);
+      this.known.set(program, (known = { key: this.known.size, executable }));
     }
     return known;
   }

@@ -57,7 +57,7 @@ export class Session {
     const { bytes, loops } = executable;
     const session = bytes.length === 0 ? undefined : ort.InferenceSession.create(bytes, sessionOptionsOn('cpu'));
     const frame = loops === undefined ? plainFrame(executable) : loopFrame(executable, loops);
-    return new Session(await session, await frame);
+    return new Session(await session, frame);
   }
 
   /** Evaluates the feeds of every replica. */

@@ -1,4 +1,5 @@
 /** What a thread of the pool runs: sessions of its own. Tables and large feeds are in memory that all threads share. */
+import { deserialize } from 'node:v8';
 import { workerData } from 'node:worker_threads';
 import { move, transferableSymbol, valueSymbol } from 'piscina';
 import type { Feeds, Tables } from './feeds.js';
@@ -9,7 +10,8 @@ import { Session, type Executable } from './session.js';
 export interface Job {
   /** The same program has the same key in every job. */
   readonly key: number;
-  readonly executable: Executable;
+  /** The program, serialized, in shared memory. */
+  readonly executable: Uint8Array;
   readonly feeds: readonly Feeds[];
 }
 
@@ -19,8 +21,7 @@ const sessions = new Map<number, Promise<Session>>();
 export default async function run({ key, executable, feeds }: Job): Promise<unknown> {
   let session = sessions.get(key);
   if (session === undefined) {
-    // ONNX Runtime does not read shared memory.
-    session = Session.open({ ...executable, bytes: executable.bytes.slice() });
+    session = Session.open(deserialize(executable.slice()) as Executable);
     sessions.set(key, session);
   }
   return handedOver(await (await session).evaluate(feeds, tables));

@@ -37,13 +37,13 @@ function memoryFor(
 }
 
 /** The frame of a program with loops: all its arrays lie in their memory, and ONNX Runtime works there too. */
-export async function loopFrame(executable: Executable, loops: Loops): Promise<Frame> {
+export function loopFrame(executable: Executable, loops: Loops): Frame {
   // Of an input that comes row by row there is never more than one row.
   const [streamed, inputs] = apart(executable.inputs, (name) => `in_${name}` === loops.rows);
   const row = mapped(streamed, ({ dtype, shape }) => ({ dtype, shape: shape.slice(1) }));
   const sizes = [row, inputs, executable.outputs].flatMap(Object.values<Feed>).map(({ shape }) => sizeOf(shape));
   const { memory, make } = memoryFor([...sizes, ...Object.values(loops.between)], loops.over);
-  const functions = await functionsOf(loops.text, memory);
+  const functions = functionsOf(loops.code, memory);
   const isFinite = (values: Float32Array): boolean =>
     isLarge(values.length) ? functions.notFinite(values.byteOffset, values.byteLength) === 0 : allFinite(values);
   const ports = new Ports({ ...executable, inputs }, make, isFinite);

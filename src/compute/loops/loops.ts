@@ -1,4 +1,5 @@
 /** The loops of a program, as they cross to threads. */
+import assemble from 'watr/compile';
 import type { Listing, Value, ValueType } from '../onnx.js';
 import { mapped } from '../ports.js';
 import { split, type Place, type Split } from './split.js';
@@ -8,8 +9,8 @@ import { loopFunction, moduleText } from './text.js';
 export interface Piece extends Place, ValueType {}
 
 export interface Loops {
-  /** A module of WebAssembly, as text. */
-  readonly text: string;
+  /** A module of WebAssembly. */
+  readonly code: Uint8Array;
   /** The places whose addresses its functions take; undefined where it does not have them. */
   readonly before: readonly Place[] | undefined;
   readonly each: readonly Place[] | undefined;
@@ -34,7 +35,7 @@ export function loopsOf(listing: Listing): { readonly core: Listing; readonly lo
   const each = parts.each && loopFunction('each', parts.each.loop, parts);
   const after = loopFunction('after', parts.after, parts);
   const loops: Loops = {
-    text: moduleText([before, each, after].filter((part) => part !== undefined)),
+    code: assemble(moduleText([before, each, after].filter((part) => part !== undefined))),
     before: before?.takes,
     each: each?.takes,
     after: after?.takes,
