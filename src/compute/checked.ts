@@ -1,4 +1,4 @@
-/** Functions that tell whether what they give is finite: that is known soonest where it is computed. */
+/** Functions that tell whether what they give is finite, on devices: that is known soonest where it is computed. */
 import type * as tf from '@tensorflow/tfjs';
 import { sizeOf } from './table.js';
 import type { TensorFunction } from './tensorFunction.js';
@@ -8,7 +8,7 @@ export const check = 'check';
 
 // Small outputs are looked at by themselves. None that is large is packed with others, or comes from a device unasked, and
 // no large feed goes to another thread other than in shared memory.
-const largeMin = 4097;
+export const largeMin = 4097;
 
 export const isLarge = (size: number): boolean => size >= largeMin;
 

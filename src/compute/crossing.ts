@@ -4,7 +4,7 @@
  */
 import { isLarge } from './checked.js';
 import { isStack, type Feeds, type InputValue } from './feeds.js';
-import { mapped } from './ports.js';
+import { mapped } from './mapped.js';
 
 /** The memory of one call at a time. */
 export class Crossing {

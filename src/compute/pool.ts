@@ -6,7 +6,7 @@ import { Piscina } from 'piscina';
 import { Crossing } from './crossing.js';
 import type { Feeds, Tables } from './feeds.js';
 import type { Evaluation } from './ports.js';
-import type { Executable } from './session.js';
+import type { Executable } from './executable.js';
 import type { Job } from './thread.js';
 import type { Program } from './trace.js';
 

@@ -2,6 +2,7 @@
 import { allFinite } from '../finite.js';
 import type { Vector } from '../vector.js';
 import { writeFeed, type Feeds, type Tables } from './feeds.js';
+import { mapped } from './mapped.js';
 import { packingOf } from './packing.js';
 import { sizeOf } from './table.js';
 import type { Feed } from './tensorFunction.js';
@@ -71,12 +72,6 @@ export function parts<Kind extends Values>(array: Kind, count: number): Kind[] {
   const length = array.length / count;
   return Array.from({ length: count }, (_, part) => array.subarray(part * length, (part + 1) * length) as Kind);
 }
-
-export const mapped = <Value, Result>(
-  record: Readonly<Record<string, Value>>,
-  map: (value: Value, name: string) => Result,
-): Record<string, Result> =>
-  Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value, name)]));
 
 /** Arrays for `feeds`, by their names, and the ports over them: those that are packed share one. */
 export function allocate(

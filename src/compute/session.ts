@@ -1,13 +1,11 @@
 import ort from 'onnxruntime-node';
 import type { Feeds, Tables } from './feeds.js';
-import { loopFrame } from './loops/frame.js';
-import { mapped, Ports, type Evaluation, type Port } from './ports.js';
-import type { Program } from './trace.js';
+import type { Executable } from './executable.js';
+import { loopFrame, type Frame } from './loops/frame.js';
+import { mapped } from './mapped.js';
+import { Ports, type Evaluation, type Port } from './ports.js';
 
 type Tensors = Readonly<Record<string, ort.Tensor>>;
-
-/** What a session needs of a program; crosses to threads. */
-export type Executable = Pick<Program, 'name' | 'bytes' | 'loops' | 'inputs' | 'outputs' | 'replicas' | 'shared'>;
 
 const sessionOptions = {
   // One thread inside a session: bits must not depend on the number of cores.
@@ -28,15 +26,6 @@ export function sessionOptionsOn(device: string): ort.InferenceSession.SessionOp
 /** Tensors over the arrays of ports. */
 export const tensorsOver = (ports: Readonly<Record<string, Port>>): Tensors =>
   mapped(ports, ({ dtype, shape, values }) => new ort.Tensor(dtype, values, [...shape]));
-
-/** What happens at a call beside ONNX Runtime's part in it, and the tensors of that. */
-export interface Frame {
-  readonly ports: Ports;
-  readonly feeds: Tensors;
-  readonly fetches: Tensors;
-  readonly before?: (feeds: readonly Feeds[], tables: Tables) => void;
-  readonly after?: () => void;
-}
 
 function plainFrame(executable: Executable): Frame {
   const ports = new Ports(executable);

@@ -4,7 +4,8 @@ import { workerData } from 'node:worker_threads';
 import { move, transferableSymbol, valueSymbol } from 'piscina';
 import type { Feeds, Tables } from './feeds.js';
 import type { Evaluation } from './ports.js';
-import { Session, type Executable } from './session.js';
+import type { Executable } from './executable.js';
+import { Session } from './session.js';
 
 /** One call. */
 export interface Job {

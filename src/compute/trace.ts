@@ -4,8 +4,8 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import { BadInput } from '../conditions.js';
-import { loopsOf, type Loops } from './loops/loops.js';
-import { encode, OnnxGraph, type Listing, type Value } from './onnx.js';
+import { bytesOf, loopsOf, type Loops } from './loops/loops.js';
+import { OnnxGraph, type Listing, type Value } from './onnx.js';
 import { addInputs, addOutputs } from './packing.js';
 import { callReplicated, Replicated, type Held, type ReplicatedCall } from './replicas.js';
 import { deviceRules, rules } from './rules.js';
@@ -236,7 +236,7 @@ export function trace(
     const { core, loops } = isSmall || onDevice ? { core: listing, loops: undefined } : loopsOf(listing);
     return {
       name,
-      bytes: core.nodes.length === 0 && loops !== undefined ? new Uint8Array() : encode(name, core),
+      bytes: bytesOf(name, core),
       loops,
       listing: isSmall ? listing : undefined,
       inputs,

@@ -6,8 +6,10 @@ import { RowVector, type DeviceMemory } from './memory.js';
 import { isStack, writeFeed, type Feeds, type InputValue, type Tables } from '../feeds.js';
 import { packingOf, type Packing } from '../packing.js';
 import { isRefusedFallback, mayNotFallBack, operatorsOnCpu } from './placement.js';
-import { allocate, mapped, parts, type Evaluation } from '../ports.js';
-import { sessionOptionsOn, tensorsOver, type Executable } from '../session.js';
+import { mapped } from '../mapped.js';
+import { allocate, parts, type Evaluation } from '../ports.js';
+import type { Executable } from '../executable.js';
+import { sessionOptionsOn, tensorsOver } from '../session.js';
 import { check, isLarge } from '../checked.js';
 
 /** Arrays on this side, and the tensors over them. */

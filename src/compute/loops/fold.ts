@@ -1,7 +1,7 @@
 /** Folds: matrices of which a program needs no more than sums over their rows, so that one row is there at a time. */
 import type { Listing, Node, Value, ValueType } from '../onnx.js';
 import type { GraphView } from './graph.js';
-import { instructions } from './text.js';
+import { instructions } from './instructions.js';
 
 export interface Fold {
   /** The input of the program that comes row by row. */
@@ -50,7 +50,8 @@ export function foldOf(graph: GraphView, length: number, isGiven: (value: Value)
   const known = new Set([rows]);
   const own = new Set<Node>();
   const sums = new Map<Value, Value>();
-  for (const node of nodes.filter(({ inputs: taken }) => taken.some((value) => known.has(value)))) {
+  for (const node of nodes) {
+    if (!node.inputs.some((operand) => known.has(operand))) continue;
     const [value] = node.outputs as [Value];
     const summed = summedBy(node, graph);
     if (summed !== undefined) sums.set(value, summed);
@@ -58,7 +59,8 @@ export function foldOf(graph: GraphView, length: number, isGiven: (value: Value)
     else return undefined;
     const operands = summed === undefined ? node.inputs.filter((operand) => !known.has(operand)) : [];
     const isOperand = (operand: Value): boolean =>
-      isGiven(operand) && (graph.size(operand) === 1 || (graph.size(operand) === length && !graph.constants.has(operand)));
+      isGiven(operand) &&
+      (graph.size(operand) === 1 || (graph.size(operand) === length && !graph.constants.has(operand)));
     if (!operands.every(isOperand) || graph.namesOf(value).length > 1) return undefined;
     own.add(node);
   }
@@ -66,7 +68,9 @@ export function foldOf(graph: GraphView, length: number, isGiven: (value: Value)
     (value) => graph.namesOf(value).length === 0 && graph.takersOf(value).every((taker) => own.has(taker)),
   );
   const has = (node: Node): boolean => own.has(node);
-  return isWhole && sums.size > 0 ? { rows, nodes: [...own].filter((node) => !sums.has(node.outputs[0]!)), sums, has } : undefined;
+  return isWhole && sums.size > 0
+    ? { rows, nodes: [...own].filter((node) => !sums.has(node.outputs[0]!)), sums, has }
+    : undefined;
 }
 
 /** Of what a node is the sum over the rows: as it is written, or as a product with ones. */

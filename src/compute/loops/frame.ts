@@ -2,13 +2,23 @@ import ort from 'onnxruntime-node';
 import { allFinite } from '../../finite.js';
 import { isLarge } from '../checked.js';
 import { writeRow, type Feeds, type Tables } from '../feeds.js';
-import { allocate, mapped, Ports, type Make, type Values } from '../ports.js';
-import type { Executable, Frame } from '../session.js';
+import { mapped } from '../mapped.js';
+import { allocate, Ports, type Make, type Values } from '../ports.js';
+import type { Executable } from '../executable.js';
 import { sizeOf } from '../table.js';
 import type { Feed } from '../tensorFunction.js';
 import { functionsOf, type LoopCall } from './module.js';
 import type { Loops, Piece } from './loops.js';
-import type { Place } from './split.js';
+import type { Place } from './parts.js';
+
+/** What happens at a call beside ONNX Runtime's part in it, and the tensors of that. */
+export interface Frame {
+  readonly ports: Ports;
+  readonly feeds: Readonly<Record<string, ort.Tensor>>;
+  readonly fetches: Readonly<Record<string, ort.Tensor>>;
+  readonly before?: (feeds: readonly Feeds[], tables: Tables) => void;
+  readonly after?: () => void;
+}
 
 const pageBytes = 65_536;
 /** Loops go through arrays by so many bytes, the last time perhaps beyond the end. */

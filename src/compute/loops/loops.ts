@@ -1,8 +1,10 @@
 /** The loops of a program, as they cross to threads. */
 import assemble from 'watr/compile';
-import type { Listing, Value, ValueType } from '../onnx.js';
-import { mapped } from '../ports.js';
-import { split, type Place, type Split } from './split.js';
+import { encode, type Listing, type Value, type ValueType } from '../onnx.js';
+import { largeMin } from '../checked.js';
+import { mapped } from '../mapped.js';
+import type { Place, Split } from './parts.js';
+import { split } from './split.js';
 import { loopFunction, moduleText } from './text.js';
 
 /** A tensor of the core: a part of an array. */
@@ -26,16 +28,19 @@ export interface Loops {
   readonly outputs: Readonly<Record<string, Piece>>;
 }
 
-/** A graph as loops and the rest; without loops where no output is large. */
-export function loopsOf(listing: Listing): { readonly core: Listing; readonly loops: Loops | undefined } {
-  const parts = split(listing);
+/** A graph as loops and the rest; without loops where no output has `longFrom` elements. */
+export function loopsOf(
+  listing: Listing,
+  longFrom = largeMin,
+): { readonly core: Listing; readonly loops: Loops | undefined } {
+  const parts = split(listing, longFrom);
   if (parts === undefined) return { core: listing, loops: undefined };
   const { core, between, over } = parts;
   const before = loopFunction('before', parts.before, parts);
   const each = parts.each && loopFunction('each', parts.each.loop, parts);
   const after = loopFunction('after', parts.after, parts);
   const loops: Loops = {
-    code: assemble(moduleText([before, each, after].filter((part) => part !== undefined))),
+    code: assemble(moduleText([before, each, after].filter((part) => part !== undefined))) as Uint8Array,
     before: before?.takes,
     each: each?.takes,
     after: after?.takes,
@@ -48,6 +53,10 @@ export function loopsOf(listing: Listing): { readonly core: Listing; readonly lo
   };
   return { core, loops };
 }
+
+/** The core as a file of ONNX, which is empty where loops do everything. */
+export const bytesOf = (name: string, core: Listing): Uint8Array =>
+  core.outputs.size === 0 ? new Uint8Array() : encode(name, core);
 
 /** By the name under which the core has them, where its tensors lie. */
 const piecesOf = (values: Readonly<Record<string, Value>>, { types, places }: Split): Record<string, Piece> =>

@@ -3,57 +3,17 @@
  * passes over memory once for every operator; a loop passes over it once. What is left is the core, whose tensors lie in the
  * arrays of the program: slices of a vector, and the pieces of one, need no copy.
  */
-import { isLarge } from '../checked.js';
 import type { Listing, Node, Value } from '../onnx.js';
 import { sizeOf } from '../table.js';
 import { foldOf, withSums } from './fold.js';
 import { GraphView } from './graph.js';
-import { instructions } from './text.js';
+import { instructions } from './instructions.js';
+import { operandsOf, type Loop, type Place, type Split } from './parts.js';
 
-/** The same calculation for every element: nodes, in order, and which of their values are kept. */
-export interface Loop {
-  readonly nodes: readonly Node[];
-  readonly keeps: readonly Value[];
-  /** Sums over its runs, and what they are of. */
-  readonly sums?: ReadonlyMap<Value, Value>;
-}
-
-/** Where a tensor lies: in which array, from which element on. */
-export interface Place {
-  readonly array: string;
-  readonly from: number;
-}
-
-export interface Split {
-  readonly types: Listing['types'];
-  /** How many elements the vectors have. */
-  readonly length: number;
-  readonly before: Loop;
-  /** Runs for every row of a matrix; undefined where there is none that is only summed up so. */
-  readonly each: { readonly rows: Value; readonly loop: Loop } | undefined;
-  readonly after: Loop;
-  /** Constants, by their first values: loops take those that have no other. */
-  readonly numbers: ReadonlyMap<Value, number>;
-  /** The rest, as a graph whose inputs and outputs lie in `places`. */
-  readonly core: Listing;
-  readonly places: ReadonlyMap<string, Place>;
-  /** Arrays that are neither inputs nor outputs of the program, and how many elements they have. */
-  readonly between: Readonly<Record<string, number>>;
-  /** Outputs that can lie where inputs do: when the last loop writes them, it has read these. */
-  readonly over: Readonly<Record<string, string>>;
-}
-
-/** The graph in parts; undefined where none of its outputs is large. */
-export function split(listing: Listing): Split | undefined {
+/** The graph in parts; undefined where none of its outputs has `longFrom` elements. */
+export function split(listing: Listing, longFrom: number): Split | undefined {
   const length = Math.max(0, ...[...listing.outputs.values()].map((value) => sizeOf(listing.types.get(value)!.dims)));
-  return isLarge(length) ? new Splitter(new GraphView(withSums(listing, length)), length).split() : undefined;
-}
-
-/** What the nodes of a loop take that none of them gives. */
-export function operandsOf({ nodes, sums = new Map<Value, Value>() }: Loop): Value[] {
-  const own = new Set(nodes.flatMap(({ outputs }) => outputs));
-  const taken = new Set([...nodes.flatMap(({ inputs }) => inputs), ...sums.values()]);
-  return [...taken].filter((value) => !own.has(value));
+  return length >= longFrom ? new Splitter(new GraphView(withSums(listing, length)), length).split() : undefined;
 }
 
 class Splitter {
@@ -159,8 +119,9 @@ class Splitter {
     for (const [name, value] of this.listing.outputs) {
       const own = this.graph.unshaped(value);
       if ((this.made.get(own) ?? this.given.get(own))?.array === name) continue;
-      for (const known of [name, own]) this.made.set(known, { array: name, from: 0 });
       outputs.set(name, value);
+      this.made.set(name, { array: name, from: 0 });
+      if (!this.recall(own)) this.made.set(own, { array: name, from: 0 });
     }
     const isKnown = (value: Value): boolean =>
       this.graph.constants.has(value) || this.made.has(value) || this.given.has(value);
@@ -224,7 +185,9 @@ class Splitter {
 
   /** For outputs of the last loop, inputs as long. */
   private over(last: readonly Node[]): Record<string, string> {
-    const long = this.listing.inputs.filter((value) => this.graph.size(value) === this.length && this.graph.isReal(value));
+    const long = this.listing.inputs.filter(
+      (value) => this.graph.size(value) === this.length && this.graph.isReal(value),
+    );
     return Object.fromEntries(
       last.slice(0, long.length).map((node, index) => [this.namesOf(node)[0]!, long[index]!] as const),
     );

@@ -1,18 +1,8 @@
 /** Loops as WebAssembly text: four elements at a time, each node rounded as in ONNX Runtime, so that bits are the same. */
 import { sizeOf } from '../table.js';
 import type { Value } from '../onnx.js';
-import { operandsOf, type Loop, type Place, type Split } from './split.js';
-
-/** By operator of ONNX, the instruction that does the same to four elements. */
-export const instructions: Readonly<Record<string, string>> = {
-  Abs: 'f32x4.abs',
-  Add: 'f32x4.add',
-  Div: 'f32x4.div',
-  Mul: 'f32x4.mul',
-  Neg: 'f32x4.neg',
-  Sqrt: 'f32x4.sqrt',
-  Sub: 'f32x4.sub',
-};
+import { instructions } from './instructions.js';
+import { operandsOf, type Loop, type Place, type Split } from './parts.js';
 
 /** A function, and the places whose addresses it takes. */
 export interface LoopFunction {
@@ -61,7 +51,8 @@ function literal(number: number): string {
   return Number.isFinite(number) ? String(Math.fround(number)) : number > 0 ? 'inf' : '-inf';
 }
 
-const magnitudes = (address: string): string => `(v128.and (v128.load ${address}) (i32x4.splat (i32.const 0x7fffffff)))`;
+const magnitudes = (address: string): string =>
+  `(v128.and (v128.load ${address}) (i32x4.splat (i32.const 0x7fffffff)))`;
 const largest = (address: string): string => set('largest', `(i32x4.max_u ${get('largest')} ${magnitudes(address)})`);
 
 /** 1 where any of the numbers, which are four or more, is not finite, else 0: magnitudes compare as whole numbers do. */

@@ -1,0 +1,188 @@
+/**
+ * Loops: what they compute is, bit for bit, what ONNX Runtime computes. That graphs fall into the right parts is shown by the
+ * conformance suite, too.
+ */
+import * as tf from '@tensorflow/tfjs';
+import { describe, expect, it } from 'vitest';
+import type { Feeds, InputValue } from '../../src/compute/feeds.js';
+import type { Loops } from '../../src/compute/loops/loops.js';
+import { instructions } from '../../src/compute/loops/instructions.js';
+import { Session } from '../../src/compute/session.js';
+import type { TensorFunction } from '../../src/compute/tensorFunction.js';
+import { trace } from '../../src/compute/trace.js';
+
+type Vectors = Readonly<Record<string, tf.Tensor>>;
+
+// No multiple of four: the last step of a loop goes beyond the end.
+const long = 4099;
+const count = 300;
+
+const wave = (length: number, shift: number): Float32Array =>
+  Float32Array.from({ length }, (_, index) => Math.sin(index * 0.7 + shift) * 10 ** (index % 7) * 1e-3);
+
+/** A function of vectors x, y, a matrix z and a number s, for vectors of any length. */
+const functionOf = (evaluate: (inputs: Vectors) => Record<string, tf.Tensor>): TensorFunction => ({
+  name: 'function',
+  inputs: {
+    x: { shape: [null], dtype: 'float32' },
+    y: { shape: [null], dtype: 'float32' },
+    z: { shape: [count, null], dtype: 'float32' },
+    s: { shape: [1], dtype: 'float32' },
+  },
+  evaluate,
+});
+
+const rows = Array.from({ length: count }, (_, row) => wave(long, row + 2));
+const feeds: Feeds = { x: wave(long, 0), y: wave(long, 1), z: rows, s: Float32Array.of(0.3) };
+
+/** The program for vectors of `length`, and what it gives. */
+async function evaluated(definition: TensorFunction, given: Feeds, length: number) {
+  const program = trace(definition, { x: [length], y: [length], z: [count, length], s: [1] });
+  const [evaluation] = await (await Session.open(program)).evaluate([given], {});
+  return { program, ...evaluation! };
+}
+
+/** Elements `from` to `to` of every vector. */
+const part = (from: number, to: number): Feeds =>
+  Object.fromEntries(
+    Object.entries(feeds).map(([name, value]): [string, InputValue] => [
+      name,
+      name === 's'
+        ? value
+        : Array.isArray(value)
+          ? (value as Float32Array[]).map((row) => row.subarray(from, to))
+          : (value as Float32Array).subarray(from, to),
+    ]),
+  );
+
+/** Evaluates with loops, and in two halves, which are too short for them: they must agree in every bit. */
+async function expectSameBits(evaluate: (inputs: Vectors) => Record<string, tf.Tensor>): Promise<Loops> {
+  const { program, outputs } = await evaluated(functionOf(evaluate), feeds, long);
+  const half = Math.ceil(long / 2);
+  const halves = [
+    await evaluated(functionOf(evaluate), part(0, half), half),
+    await evaluated(functionOf(evaluate), part(half, long), long - half),
+  ];
+  expect(halves.map((each) => each.program.loops)).toEqual([undefined, undefined]);
+  for (const [name, values] of Object.entries(outputs)) {
+    const expected = halves.flatMap((each) => [...each.outputs[name]!]);
+    expect(values.length).toBe(long);
+    expect(values.findIndex((value, index) => !Object.is(value, expected[index]))).toBe(-1);
+  }
+  return program.loops!;
+}
+
+describe('loops', () => {
+  it.each(
+    Object.entries({
+      Abs: ({ x }: Vectors) => x!.abs(),
+      Add: ({ x, y }: Vectors) => x!.add(y!),
+      Div: ({ x, y }: Vectors) => x!.div(y!),
+      Mul: ({ x, s }: Vectors) => x!.mul(s!),
+      Neg: ({ x }: Vectors) => x!.neg(),
+      Sqrt: ({ x }: Vectors) => x!.abs().sqrt(),
+      Sub: ({ x, y }: Vectors) => x!.sub(y!),
+    }),
+  )('have %s', async (operator, evaluate) => {
+    expect(operator in instructions).toBe(true);
+    const loops = await expectSameBits((inputs) => ({ result: evaluate(inputs) }));
+    expect(Object.keys(loops.outputs)).toEqual([]);
+  });
+
+  it('come before the rest and after it', async () => {
+    const loops = await expectSameBits(({ x, y, s }) => {
+      const point = x!.add(y!.mul(0.9));
+      const gradient = point.tanh().mul(2);
+      return { next: x!.sub(gradient.mul(s!)), velocity: y!.mul(0.9).sub(gradient) };
+    });
+    expect(loops.before).toBeDefined();
+    expect(loops.after).toBeDefined();
+    expect(Object.keys(loops.inputs)).toHaveLength(1);
+    expect(Object.keys(loops.outputs)).toHaveLength(1);
+  });
+
+  it('take the pieces of a vector from where the rest left them, and give it pieces of theirs', async () => {
+    const cut = 1000;
+    const { program, outputs } = await evaluated(
+      functionOf(({ x, y, s }) => {
+        const point = x!.add(y!);
+        const pieces = [point.slice([0], [cut]).sin(), point.slice([cut], [long - cut]).cos()] as const;
+        return { result: pieces[0].concat(pieces[1]).mul(s!) };
+      }),
+      feeds,
+      long,
+    );
+    const { x, y } = feeds as Record<string, Float32Array>;
+    const point = x!.map((value, index) => Math.fround(value + y![index]!));
+    for (const index of [0, cut - 1, cut, long - 1]) {
+      const expected = 0.3 * (index < cut ? Math.sin(point[index]!) : Math.cos(point[index]!));
+      expect(outputs['result']![index]).toBeCloseTo(expected, 5);
+    }
+    const { inputs, outputs: given, between } = program.loops!;
+    expect(
+      [inputs, given].map((pieces) =>
+        Object.values(pieces)
+          .map(({ from }) => from)
+          .sort(),
+      ),
+    ).toEqual([
+      [0, cut],
+      [0, cut],
+    ]);
+    expect(Object.keys(between)).toHaveLength(2);
+  });
+
+  it('add up the rows of a matrix of which nothing else is needed', async () => {
+    const loops = await expectSameBits(({ x, z, s }) => ({
+      mean: z!.mean(0),
+      moved: x!.sub(x!.expandDims(0).sub(z!).mul(2).sum(0).mul(s!)),
+    }));
+    expect(loops.rows).toBe('in_z');
+    expect(Object.keys(loops.inputs)).toEqual([]);
+  });
+
+  it('take rows one after the other from a matrix in one piece, too', async () => {
+    const definition = functionOf(({ z }) => ({ mean: z!.mean(0) }));
+    const { outputs } = await evaluated(definition, feeds, long);
+    const whole = Float32Array.from(rows.flatMap((row) => [...row]));
+    expect((await evaluated(definition, { ...feeds, z: whole }, long)).outputs).toEqual(outputs);
+  });
+
+  it.each<[string, (inputs: Vectors) => Record<string, tf.Tensor>]>([
+    ['is needed whole', ({ z }) => ({ y: z!.mean(0), z: z!.mul(2).reshape([-1]) })],
+    ['is summed up along another axis', ({ z }) => ({ y: z!.mean(0), sums: z!.sum(1) })],
+    ['goes through what loops have not', ({ z }) => ({ y: z!.tanh().mean(0) })],
+  ])('leave a matrix alone that %s', async (_, evaluate) => {
+    const { program, outputs } = await evaluated(functionOf(evaluate), feeds, long);
+    expect(program.loops!.rows).toBeUndefined();
+    const expected = tf.tidy(() => {
+      const z = tf.tensor2d(
+        rows.flatMap((row) => [...row]),
+        [count, long],
+      );
+      return Object.entries(evaluate({ z })).map(([name, tensor]) => [name, tensor.dataSync()] as const);
+    });
+    for (const [name, values] of expected) {
+      for (const at of [0, 1, count - 1]) expect(outputs[name]![at]! / values[at]!).toBeCloseTo(1, 4);
+    }
+  });
+
+  it('leave inputs as they were, and what they gave before', async () => {
+    const program = trace(
+      functionOf(({ x, y }) => ({ x: x!.add(1), y: y!.mul(2), same: x! })),
+      {
+        ...{ x: [long], y: [long], z: [count, long], s: [1] },
+      },
+    );
+    const session = await Session.open(program);
+    const { x } = feeds as Record<string, Float32Array>;
+    const before = x!.slice();
+    const [first] = await session.evaluate([feeds], {});
+    const kept = first!.outputs['x']!.slice();
+    const [second] = await session.evaluate([feeds], {});
+    expect(x).toEqual(before);
+    expect(first!.outputs['x']).toEqual(kept);
+    expect(second!.outputs).toEqual(first!.outputs);
+    expect(first!.outputs['same']).toEqual(before);
+  });
+});
