@@ -24,6 +24,17 @@ const pageBytes = 65_536;
 /** Loops go through arrays by so many bytes, the last time perhaps beyond the end. */
 const stepBytes = 16;
 
+function reserved(pages: number): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages });
+  } catch (error) {
+    const what = `${pages * pageBytes} bytes for the vectors of a program, and 10 GB of addresses to guard them`;
+    throw new Error(`the system refuses ${what}; a limit on addresses is lifted by \`ulimit -v unlimited\``, {
+      cause: error,
+    });
+  }
+}
+
 /** Memory for loops, and what makes arrays in it, one behind the other. */
 function memoryFor(
   elements: readonly number[],
@@ -31,7 +42,7 @@ function memoryFor(
 ): { memory: WebAssembly.Memory; make: Make } {
   const roomFor = (count: number): number => Math.ceil((4 * count) / stepBytes) * stepBytes;
   const pages = Math.ceil(elements.reduce((total, count) => total + roomFor(count), 0) / pageBytes);
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  const memory = reserved(pages);
   let at = 0;
   const made = new Map<string, Values>();
   const make: Make = ({ dtype, shape }, port) => {

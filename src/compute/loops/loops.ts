@@ -3,6 +3,7 @@ import assemble from 'watr/compile';
 import { encode, type Listing, type Value, type ValueType } from '../onnx.js';
 import { largeMin } from '../checked.js';
 import { mapped } from '../mapped.js';
+import { sizeOf } from '../table.js';
 import type { Place, Split } from './parts.js';
 import { split } from './split.js';
 import { loopFunction, moduleText } from './text.js';
@@ -28,13 +29,16 @@ export interface Loops {
   readonly outputs: Readonly<Record<string, Piece>>;
 }
 
-/** A graph as loops and the rest; without loops where no output has `longFrom` elements. */
+/** WebAssembly has addresses for so many bytes. */
+const bytesMax = 2 ** 32;
+
+/** A graph as loops and the rest; without loops where no output has `longFrom` elements, or all are too many. */
 export function loopsOf(
   listing: Listing,
   longFrom = largeMin,
 ): { readonly core: Listing; readonly loops: Loops | undefined } {
   const parts = split(listing, longFrom);
-  if (parts === undefined) return { core: listing, loops: undefined };
+  if (parts === undefined || 4 * elementsOf(parts) > bytesMax) return { core: listing, loops: undefined };
   const { core, between, over } = parts;
   const before = loopFunction('before', parts.before, parts);
   const each = parts.each && loopFunction('each', parts.each.loop, parts);
@@ -54,10 +58,17 @@ export function loopsOf(
   return { core, loops };
 }
 
+/** How many elements the arrays have at least; of a matrix whose rows come one after the other, only one row is there. */
+function elementsOf({ listing, each, between, length }: Split): number {
+  const values = [...listing.inputs, ...listing.outputs.values()].filter((value) => value !== each?.rows);
+  const sizes = values.map((value) => sizeOf(listing.types.get(value)!.dims));
+  return [...sizes, ...Object.values(between), each === undefined ? 0 : length].reduce((total, size) => total + size);
+}
+
 /** The core as a file of ONNX, which is empty where loops do everything. */
 export const bytesOf = (name: string, core: Listing): Uint8Array =>
   core.outputs.size === 0 ? new Uint8Array() : encode(name, core);
 
 /** By the name under which the core has them, where its tensors lie. */
-const piecesOf = (values: Readonly<Record<string, Value>>, { types, places }: Split): Record<string, Piece> =>
-  mapped(values, (value, name) => ({ ...types.get(value)!, ...places.get(name)! }));
+const piecesOf = (values: Readonly<Record<string, Value>>, { listing, places }: Split): Record<string, Piece> =>
+  mapped(values, (value, name) => ({ ...listing.types.get(value)!, ...places.get(name)! }));

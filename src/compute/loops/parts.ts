@@ -16,7 +16,8 @@ export interface Place {
 }
 
 export interface Split {
-  readonly types: Listing['types'];
+  /** The whole graph. */
+  readonly listing: Listing;
   /** How many elements the vectors have. */
   readonly length: number;
   readonly before: Loop;

@@ -54,7 +54,7 @@ class Splitter {
     const outputs = this.outputsOfCore(after, late);
     const core = this.coreOf(outputs);
     return {
-      types: this.listing.types,
+      listing: this.listing,
       length: this.length,
       before,
       each,

@@ -18,9 +18,9 @@ const lines = (list: readonly string[]): string => list.join('\n');
 export function loopFunction(name: string, loop: Loop, split: Split): LoopFunction | undefined {
   const { nodes, keeps, sums = new Map<Value, Value>() } = loop;
   if (keeps.length + sums.size === 0) return undefined;
-  const { types, length, numbers, places } = split;
+  const { listing, length, numbers, places } = split;
   const operands = operandsOf(loop);
-  const vectors = operands.filter((value) => sizeOf(types.get(value)!.dims) > 1);
+  const vectors = operands.filter((value) => sizeOf(listing.types.get(value)!.dims) > 1);
   const scalars = operands.filter((value) => !vectors.includes(value));
   const placed = [...new Set([...operands, ...keeps, ...sums.keys()])].filter((value) => !numbers.has(value));
   const at = (value: Value): string => `(i32.add ${get(`at_${value}`)} ${get('byte')})`;
