@@ -49,7 +49,9 @@ export class Pool {
   run(program: Program, feeds: readonly Feeds[]): Promise<Evaluation[]> {
     return new Promise((resolve) => {
       this.queue.push({ program, feeds, settle: resolve });
-      this.dispatch();
+      // What is there alone is for this thread, if it has nothing to do but to wait for it.
+      if (this.queue.length > 1) this.dispatch();
+      else setImmediate(() => this.dispatch());
     });
   }
 
