@@ -17,6 +17,12 @@ const studies = readdirSync(folder)
   .map((file) => file.replace('.yaml', ''));
 const wanted = process.argv.slice(2);
 
+const unknown = wanted.filter((study) => !studies.includes(study));
+if (unknown.length > 0) {
+  console.error(`${unknown.join(', ')}: no study of scenarios/studies\n  choose among ${studies.join(', ')}`);
+  process.exit(2);
+}
+
 for (const study of wanted.length > 0 ? wanted : studies) {
   const out = join('runs/studies', study);
   const file = relative(root, join(folder, `${study}.yaml`));
