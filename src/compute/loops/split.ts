@@ -217,18 +217,21 @@ class Splitter {
     return whole === undefined ? undefined : { array: whole.array, from: whole.from + from! };
   }
 
-  /** From which element of the first input of `node` on `value` lies, if it is a part of it. */
+  /** From which element of the first input of `node` on `value` lies, if it is a part of it without gaps. */
   private beginsAt(value: Value, { operator, inputs, outputs }: Node): number | undefined {
     const { graph } = this;
     if (operator === 'Reshape') return 0;
-    if (graph.dims(inputs[0]!).length !== 1) return undefined;
+    // All are along the first axis.
     if (operator === 'Split') {
       const before = outputs.slice(0, outputs.indexOf(value));
       return before.reduce((total, part) => total + graph.size(part), 0);
     }
     if (operator !== 'Slice') return undefined;
-    const [start, step] = [inputs[1]!, inputs[4]!].map((bound) => graph.constants.get(bound)?.values[0]);
-    return start !== undefined && start >= 0 && (step ?? 1) === 1 ? start : undefined;
+    const [starts, axes, steps] = [1, 3, 4].map((input) => graph.constants.get(inputs[input]!)?.values);
+    const [start, axis, step] = [starts?.[0] ?? -1, axes?.[0] ?? -1, steps?.[0] ?? 1];
+    const dims = graph.dims(inputs[0]!);
+    const isWhole = axes?.length === 1 && dims.every((extent, at) => at >= axis || extent === 1);
+    return isWhole && axis >= 0 && start >= 0 && step === 1 ? start * sizeOf(dims.slice(axis + 1)) : undefined;
   }
 
   private takersOf(node: Node): readonly Node[] {
