@@ -7,6 +7,7 @@ import type { InputSpec, TensorFunction } from './tensorFunction.js';
 export type InputValue =
   Vector | Int32Array | readonly Vector[] | { readonly table: string; readonly indices: Int32Array };
 
+/** What goes into one call. Vectors do not change once they have been given: who knows one takes it as known. */
 export type Feeds = Readonly<Record<string, InputValue>>;
 export type Tables = Readonly<Record<string, Table>>;
 

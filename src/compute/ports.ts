@@ -30,17 +30,24 @@ export class Ports {
   /** Where the values of each replica lie; in one place where they share them. */
   private readonly takes: Readonly<Record<string, readonly Values[]>>;
   private readonly gives: Readonly<Record<string, readonly Float32Array[]>>;
+  private readonly isFinite: (values: Float32Array) => boolean;
 
   constructor(
     { inputs, outputs, replicas, shared }: Pick<Program, 'inputs' | 'outputs' | 'replicas' | 'shared'>,
-    make: Make = arrayOf,
-    private readonly isFinite = allFinite,
+    {
+      make = arrayOf,
+      isFinite = allFinite,
+      /** The input that comes row by row, which others write. */
+      streamed,
+    }: { make?: Make; isFinite?: (values: Float32Array) => boolean; streamed?: string | undefined } = {},
   ) {
+    this.isFinite = isFinite;
     const into = allocate('in', inputs, make);
     const from = allocate('out', outputs, make);
     this.in = into.ports;
     this.out = from.ports;
-    this.takes = mapped(into.arrays, (array, name) => parts(array, shared.has(name) ? 1 : replicas));
+    const taken = Object.entries(into.arrays).filter(([name]) => name !== streamed);
+    this.takes = mapped(Object.fromEntries(taken), (array, name) => parts(array, shared.has(name) ? 1 : replicas));
     this.gives = mapped(from.arrays as Record<string, Float32Array>, (array) => parts(array, replicas));
   }
 

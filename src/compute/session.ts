@@ -44,9 +44,9 @@ export class Session {
 
   static async open(executable: Executable): Promise<Session> {
     const { bytes, loops } = executable;
-    const session = bytes.length === 0 ? undefined : ort.InferenceSession.create(bytes, sessionOptionsOn('cpu'));
     const frame = loops === undefined ? plainFrame(executable) : loopFrame(executable, loops);
-    return new Session(await session, frame);
+    const session = bytes.length === 0 ? undefined : await ort.InferenceSession.create(bytes, sessionOptionsOn('cpu'));
+    return new Session(session, frame);
   }
 
   /** Evaluates the feeds of every replica. */

@@ -167,6 +167,72 @@ describe('loops', () => {
     }
   });
 
+  // Each of these was wrong once.
+  it.each<[string, (inputs: Vectors) => tf.Tensor]>([
+    ['a mean over all of a matrix', ({ x, z }) => x!.sub(z!.mean())],
+    [
+      'a piece of a vector that is a factor, too',
+      ({ x, s }) => {
+        const piece = s!.tanh();
+        return x!
+          .slice([0], [long - 1])
+          .tanh()
+          .concat(piece)
+          .mul(piece);
+      },
+    ],
+    ['a constant vector of another shape', ({ x }) => x!.expandDims(0).add(tf.tensor1d(wave(long, 5)))],
+    ['a constant vector beside a matrix', ({ z }) => z!.sub(tf.tensor1d(wave(long, 5))).mean(0)],
+    ['a division by -0', ({ x }) => x!.div(tf.scalar(-0))],
+    ['a slice that begins anywhere', ({ x, s }) => x!.concat(s!).slice([1], [long]).sum().mul(x!)],
+  ])('are right with %s', async (_, evaluate) => {
+    const { outputs } = await evaluated(
+      functionOf((inputs) => ({ result: evaluate(inputs) })),
+      feeds,
+      long,
+    );
+    const expected = tf.tidy(() => {
+      const { x, y, s } = feeds as Record<string, Float32Array>;
+      const z = tf.stack(rows.map((row) => tf.tensor1d(row)));
+      return evaluate({ x: tf.tensor1d(x!), y: tf.tensor1d(y!), z, s: tf.tensor1d(s!) }).dataSync();
+    });
+    const isNear = (value: number, at: number): boolean =>
+      Object.is(value, expected[at]) || Math.abs(value - expected[at]!) < 1e-4 * Math.abs(expected[at]!) + 1e-5;
+    expect(outputs['result']!.length).toBe(long);
+    expect(outputs['result']!.findIndex((value, at) => !isNear(value, at))).toBe(-1);
+  });
+
+  it('are right with a matrix beside inputs that could be packed without it', async () => {
+    const definition: TensorFunction = {
+      name: 'function',
+      inputs: {
+        a: { shape: [2000], dtype: 'float32' },
+        s: { shape: [1], dtype: 'float32' },
+        z: { shape: [count, long], dtype: 'float32' },
+      },
+      evaluate: ({ a, s, z }) => ({ y: z!.mean(0).mul(a!.sum()).mul(s!) }),
+    };
+    const session = await Session.open(trace(definition, { a: [2000], s: [1], z: [count, long] }));
+    const given = { a: new Float32Array(2000).fill(0.5), s: Float32Array.of(2), z: rows };
+    const [evaluation] = await session.evaluate([given], {});
+    const mean = rows.reduce((sum, row) => sum + row[0]!, 0) / count;
+    expect(evaluation!.outputs['y']![0]! / (mean * 2000)).toBeCloseTo(1, 4);
+  });
+
+  it('take a column for what it is, where a matrix is square', async () => {
+    const side = 4097;
+    const definition: TensorFunction = {
+      name: 'function',
+      inputs: { x: { shape: [side], dtype: 'float32' }, z: { shape: [side, side], dtype: 'float32' } },
+      evaluate: ({ x, z }) => ({ y: z!.mul(x!.reshape([side, 1])).sum(0) }),
+    };
+    const session = await Session.open(trace(definition, { x: [side], z: [side, side] }));
+    const ones = new Float32Array(side).fill(1);
+    const x = Float32Array.from(ones, (_, at) => (at === 3 ? 1 : 0));
+    const [evaluation] = await session.evaluate([{ x, z: Array.from({ length: side }, () => ones) }], {});
+    expect([...evaluation!.outputs['y']!.subarray(0, 5)]).toEqual([1, 1, 1, 1, 1]);
+  });
+
   it('leave inputs as they were, and what they gave before', async () => {
     const program = trace(
       functionOf(({ x, y }) => ({ x: x!.add(1), y: y!.mul(2), same: x! })),

@@ -1,5 +1,5 @@
 /** Folds: matrices of which a program needs no more than sums over their rows, so that one row is there at a time. */
-import type { Listing, Node, Value, ValueType } from '../onnx.js';
+import type { Constant, Listing, Node, Value, ValueType } from '../onnx.js';
 import type { GraphView } from './graph.js';
 import { instructions } from './instructions.js';
 
@@ -26,7 +26,7 @@ export function withSums(listing: Listing, length: number): Listing {
     const [value] = node.outputs as [Value];
     const dims = types.get(x)?.dims ?? [];
     const isMean = node.operator === 'ReduceMean' && dims.length === 2 && dims[1] === length;
-    if (!isMean || constants.find(({ name }) => name === axes)?.values[0] !== 0) return [node];
+    if (!isMean || !isOverRows(listing.constants.find(({ name }) => name === axes))) return [node];
     const sum = fresh(`${value}_sum`, types.get(value)!);
     const count = fresh(`${value}_count`, { type: 'float32', dims: [] });
     constants.push({ name: count, type: 'float32', dims: [], values: [dims[0]!] });
@@ -60,7 +60,8 @@ export function foldOf(graph: GraphView, length: number, isGiven: (value: Value)
     const operands = summed === undefined ? node.inputs.filter((operand) => !known.has(operand)) : [];
     const isOperand = (operand: Value): boolean =>
       isGiven(operand) &&
-      (graph.size(operand) === 1 || (graph.size(operand) === length && !graph.constants.has(operand)));
+      graph.isOperand(operand, length) &&
+      (graph.size(operand) === 1 || graph.dims(operand).at(-1) === length);
     if (!operands.every(isOperand) || graph.namesOf(value).length > 1) return undefined;
     own.add(node);
   }
@@ -76,8 +77,10 @@ export function foldOf(graph: GraphView, length: number, isGiven: (value: Value)
 /** Of what a node is the sum over the rows: as it is written, or as a product with ones. */
 function summedBy({ operator, inputs }: Node, { constants }: GraphView): Value | undefined {
   const [first, second] = inputs as [Value, Value];
-  if (operator === 'ReduceSum') return Array.from(constants.get(second)!.values).join() === '0' ? first : undefined;
+  if (operator === 'ReduceSum') return isOverRows(constants.get(second)) ? first : undefined;
   const ones = constants.get(first);
   const isOnes = ones?.dims.length === 2 && ones.dims[0] === 1 && Array.from(ones.values).every((value) => value === 1);
   return operator === 'MatMul' && isOnes ? second : undefined;
 }
+
+const isOverRows = (axes: Constant | undefined): boolean => axes?.values.length === 1 && axes.values[0] === 0;

@@ -3,7 +3,7 @@ import { allFinite } from '../../finite.js';
 import { isLarge } from '../checked.js';
 import { writeRow, type Feeds, type Tables } from '../feeds.js';
 import { mapped } from '../mapped.js';
-import { allocate, Ports, type Make, type Values } from '../ports.js';
+import { Ports, type Make, type Values } from '../ports.js';
 import type { Executable } from '../executable.js';
 import { sizeOf } from '../table.js';
 import type { Feed } from '../tensorFunction.js';
@@ -59,17 +59,21 @@ function memoryFor(
 
 /** The frame of a program with loops: all its arrays lie in their memory, and ONNX Runtime works there too. */
 export function loopFrame(executable: Executable, loops: Loops): Frame {
+  const { inputs, outputs } = executable;
+  const streamed = Object.keys(inputs).find((name) => `in_${name}` === loops.rows);
   // Of an input that comes row by row there is never more than one row.
-  const [streamed, inputs] = apart(executable.inputs, (name) => `in_${name}` === loops.rows);
-  const row = mapped(streamed, ({ dtype, shape }) => ({ dtype, shape: shape.slice(1) }));
-  const sizes = [row, inputs, executable.outputs].flatMap(Object.values<Feed>).map(({ shape }) => sizeOf(shape));
+  const there = { ...inputs, ...(streamed === undefined ? {} : { [streamed]: rowOf(inputs[streamed]!) }) };
+  const sizes = [there, outputs].flatMap(Object.values<Feed>).map(({ shape }) => sizeOf(shape));
   const { memory, make } = memoryFor([...sizes, ...Object.values(loops.between)], loops.over);
   const functions = functionsOf(loops.code, memory);
-  const isFinite = (values: Float32Array): boolean =>
-    isLarge(values.length) ? functions.notFinite(values.byteOffset, values.byteLength) === 0 : allFinite(values);
-  const ports = new Ports({ ...executable, inputs }, make, isFinite);
+  const ports = new Ports(executable, {
+    make: (feed, port) => make(port === loops.rows ? rowOf(feed) : feed, port),
+    isFinite: (values) =>
+      isLarge(values.length) ? functions.notFinite(values.byteOffset, values.byteLength) === 0 : allFinite(values),
+    streamed,
+  });
   const arrays: Readonly<Record<string, Values>> = {
-    ...mapped({ ...ports.in, ...ports.out, ...allocate('in', row, make).ports }, ({ values }) => values),
+    ...mapped({ ...ports.in, ...ports.out }, ({ values }) => values),
     ...mapped(loops.between, (count, name) => make({ dtype: 'float32', shape: [count] }, name)),
   };
   const tensor = ({ array, from, type, dims }: Piece): ort.Tensor =>
@@ -83,7 +87,7 @@ export function loopFrame(executable: Executable, loops: Loops): Frame {
   const addUp = (name: string, feeds: Feeds, tables: Tables): void => {
     // -0, because that changes nothing that is added to it.
     for (const sum of loops.sums) arrays[sum.array]!.fill(-0);
-    for (let at = 0; at < executable.inputs[name]!.shape[0]!; at += 1) {
+    for (let at = 0; at < inputs[name]!.shape[0]!; at += 1) {
       writeRow(arrays[loops.rows!] as Float32Array, feeds[name]!, at, tables);
       each();
     }
@@ -94,18 +98,10 @@ export function loopFrame(executable: Executable, loops: Loops): Frame {
     fetches: mapped(loops.outputs, tensor),
     before: ([feeds], tables) => {
       before();
-      for (const name in streamed) addUp(name, feeds!, tables);
+      if (streamed !== undefined) addUp(streamed, feeds!, tables);
     },
     after: caller(functions.after, loops.after),
   };
 }
 
-/** The members of a record for which `isFirst`, and the others. */
-function apart<Value>(
-  record: Readonly<Record<string, Value>>,
-  isFirst: (name: string) => boolean,
-): [Record<string, Value>, Record<string, Value>] {
-  const those = (wanted: boolean): Record<string, Value> =>
-    Object.fromEntries(Object.entries(record).filter(([name]) => isFirst(name) === wanted));
-  return [those(true), those(false)];
-}
+const rowOf = ({ dtype, shape }: Feed): Feed => ({ dtype, shape: shape.slice(1) });

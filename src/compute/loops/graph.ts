@@ -46,6 +46,12 @@ export class GraphView {
     return sizeOf(this.dims(value));
   }
 
+  /** Whether a loop over vectors of `length` elements can take a value: as one of them, or as a number. */
+  isOperand(value: Value, length: number): boolean {
+    const isVector = this.size(value) === length && !this.constants.has(this.unshaped(value));
+    return this.isReal(value) && (this.size(value) === 1 || isVector);
+  }
+
   isReal(value: Value): boolean {
     return this.listing.types.get(value)!.type === 'float32';
   }

@@ -29,8 +29,8 @@ export interface Loops {
   readonly outputs: Readonly<Record<string, Piece>>;
 }
 
-/** WebAssembly has addresses for so many bytes. */
-const bytesMax = 2 ** 32;
+/** WebAssembly has addresses for four times as many bytes, and arrays begin at whole vectors. */
+const elementsMax = 2 ** 30 - 2 ** 16;
 
 /** A graph as loops and the rest; without loops where no output has `longFrom` elements, or all are too many. */
 export function loopsOf(
@@ -38,7 +38,7 @@ export function loopsOf(
   longFrom = largeMin,
 ): { readonly core: Listing; readonly loops: Loops | undefined } {
   const parts = split(listing, longFrom);
-  if (parts === undefined || 4 * elementsOf(parts) > bytesMax) return { core: listing, loops: undefined };
+  if (parts === undefined || elementsOf(parts) > elementsMax) return { core: listing, loops: undefined };
   const { core, between, over } = parts;
   const before = loopFunction('before', parts.before, parts);
   const each = parts.each && loopFunction('each', parts.each.loop, parts);

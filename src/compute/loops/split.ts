@@ -93,10 +93,9 @@ class Splitter {
 
   private isElementwise(node: Node): boolean {
     const { graph } = this;
-    const isVector = (value: Value): boolean => graph.size(value) === this.length && graph.isReal(value);
-    const isOperand = (value: Value): boolean =>
-      graph.isReal(value) && (graph.size(value) === 1 || (isVector(value) && !graph.constants.has(value)));
-    const isOne = node.operator in instructions && isVector(node.outputs[0]!) && node.inputs.every(isOperand);
+    const { operator, inputs, outputs } = node;
+    const isVector = graph.size(outputs[0]!) === this.length && graph.isReal(outputs[0]!);
+    const isOne = operator in instructions && isVector && inputs.every((value) => graph.isOperand(value, this.length));
     return isOne && this.namesOf(node).length < 2;
   }
 
@@ -125,7 +124,9 @@ class Splitter {
     }
     const isKnown = (value: Value): boolean =>
       this.graph.constants.has(value) || this.made.has(value) || this.given.has(value);
-    for (const value of operandsOf(after).filter((operand) => !isKnown(operand))) {
+    for (const value of operandsOf(after)) {
+      // One may have come to lie somewhere as a piece of another.
+      if (isKnown(value)) continue;
       this.between[value] = this.graph.size(value);
       this.made.set(value, { array: value, from: 0 });
       for (const [piece, from] of this.piecesOf(value, late, outputs) ?? [[value, 0] as const]) {

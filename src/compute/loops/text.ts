@@ -1,6 +1,6 @@
 /** Loops as WebAssembly text: four elements at a time, each node rounded as in ONNX Runtime, so that bits are the same. */
 import { sizeOf } from '../table.js';
-import type { Value } from '../onnx.js';
+import type { Node, Value } from '../onnx.js';
 import { instructions } from './instructions.js';
 import { operandsOf, type Loop, type Place, type Split } from './parts.js';
 
@@ -23,23 +23,28 @@ export function loopFunction(name: string, loop: Loop, split: Split): LoopFuncti
   const vectors = operands.filter((value) => sizeOf(listing.types.get(value)!.dims) > 1);
   const scalars = operands.filter((value) => !vectors.includes(value));
   const placed = [...new Set([...operands, ...keeps, ...sums.keys()])].filter((value) => !numbers.has(value));
-  const at = (value: Value): string => `(i32.add ${get(`at_${value}`)} ${get('byte')})`;
+  const locals = [...operands, ...nodes.flatMap(({ outputs }) => outputs)];
+  const local = (value: Value): string => `x${locals.indexOf(value)}`;
+  const address = (value: Value): string => `at${placed.indexOf(value)}`;
+  const at = (value: Value): string => `(i32.add ${get(address(value))} ${get('byte')})`;
   const scalar = (value: Value): string =>
     numbers.has(value)
       ? `(f32x4.splat (f32.const ${literal(numbers.get(value)!)}))`
-      : `(v128.load32_splat ${get(`at_${value}`)})`;
-  const added = (sum: Value, value: Value): string => `(f32x4.add (v128.load ${at(sum)}) ${get(value)})`;
+      : `(v128.load32_splat ${get(address(value))})`;
+  const added = (sum: Value, value: Value): string => `(f32x4.add (v128.load ${at(sum)}) ${get(local(value))})`;
+  const calculated = ({ operator, inputs }: Node): string =>
+    `(${instructions[operator]!} ${inputs.map((value) => get(local(value))).join(' ')})`;
   const stores = [
-    ...keeps.map((value) => [value, get(value)]),
+    ...keeps.map((value) => [value, get(local(value))]),
     ...[...sums].map(([sum, value]) => [sum, added(sum, value)]),
   ] as const;
-  const text = `(func (export "${name}") ${placed.map((value) => `(param $at_${value} i32)`).join(' ')}
+  const text = `(func (export "${name}") ${placed.map((value) => `(param $${address(value)} i32)`).join(' ')}
     (local $byte i32)
-    ${[...operands, ...nodes.flatMap(({ outputs }) => outputs)].map((value) => `(local $${value} v128)`).join(' ')}
-    ${lines(scalars.map((value) => set(value, scalar(value))))}
+    ${locals.map((value) => `(local $${local(value)} v128)`).join(' ')}
+    ${lines(scalars.map((value) => set(local(value), scalar(value))))}
     (loop $next
-      ${lines(vectors.map((value) => set(value, `(v128.load ${at(value)})`)))}
-      ${lines(nodes.map(({ operator, inputs, outputs }) => set(outputs[0]!, `(${instructions[operator]!} ${inputs.map(get).join(' ')})`)))}
+      ${lines(vectors.map((value) => set(local(value), `(v128.load ${at(value)})`)))}
+      ${lines(nodes.map((node) => set(local(node.outputs[0]!), calculated(node))))}
       ${lines(stores.map(([value, result]) => `(v128.store ${at(value!)} ${result!})`))}
       (br_if $next (i32.lt_u (local.tee $byte (i32.add ${get('byte')} (i32.const 16))) (i32.const ${4 * length})))))`;
   return { text, takes: placed.map((value) => places.get(value)!) };
@@ -48,6 +53,7 @@ export function loopFunction(name: string, loop: Loop, split: Split): LoopFuncti
 /** A float32 number as it is written. */
 function literal(number: number): string {
   if (Number.isNaN(number)) return 'nan';
+  if (Object.is(number, -0)) return '-0';
   return Number.isFinite(number) ? String(Math.fround(number)) : number > 0 ? 'inf' : '-inf';
 }
 
