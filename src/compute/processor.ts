@@ -1,6 +1,6 @@
 /**
- * The processor. The smallest programs are evaluated in JavaScript, others by ONNX Runtime: small ones on this thread, the
- * rest by a pool of threads, of which this one is one.
+ * The processor. The smallest programs are evaluated in JavaScript, others by loops and ONNX Runtime: small ones, and loops
+ * alone, on this thread, the rest by a pool of threads, of which this one is one.
  */
 import type { Feeds, Tables } from './feeds.js';
 import type { Call, Place } from './place.js';
