@@ -7,6 +7,7 @@ import type { Call, Place } from './place.js';
 import { Pool } from './pool.js';
 import type { Evaluation } from './ports.js';
 import { Session } from './session.js';
+import { withinMemory } from './shortage.js';
 import { Evaluator } from './small/evaluator.js';
 import type { TensorFunction } from './tensorFunction.js';
 import type { Program } from './trace.js';
@@ -47,12 +48,7 @@ export class Processor implements Place {
   async evaluate(program: Program, calls: readonly Feeds[]): Promise<Evaluation[]> {
     const evaluator = this.evaluatorOf(program);
     if (evaluator !== undefined) return evaluator.evaluate(calls, this.tables);
-    // Loops alone take less time than their vectors take to cross.
-    const isLight = program.operations < inlineOperationsMax || program.bytes.length === 0;
-    if (this.threads === 1 || isLight) return this.evaluateHere(program, calls);
-    // This thread is one of them: it works while it waits.
-    this.pool ??= new Pool(this.threads - 1, this.tables);
-    return this.pool.run(program, calls);
+    return withinMemory('cpu', `evaluate ${program.name}`, this.evaluateLarger(program, calls));
   }
 
   help(result: Promise<unknown>): Promise<void> | undefined {
@@ -71,6 +67,15 @@ export class Processor implements Place {
   private evaluatorOf(program: Program): Evaluator | undefined {
     if (!this.evaluators.has(program)) this.evaluators.set(program, Evaluator.for(program));
     return this.evaluators.get(program);
+  }
+
+  private evaluateLarger(program: Program, calls: readonly Feeds[]): Promise<Evaluation[]> {
+    // Loops alone take less time than their vectors take to cross.
+    const isLight = program.operations < inlineOperationsMax || program.bytes.length === 0;
+    if (this.threads === 1 || isLight) return this.evaluateHere(program, calls);
+    // This thread is one of them: it works while it waits.
+    this.pool ??= new Pool(this.threads - 1, this.tables);
+    return this.pool.run(program, calls);
   }
 
   private async evaluateHere(program: Program, calls: readonly Feeds[]): Promise<Evaluation[]> {

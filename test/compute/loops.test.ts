@@ -251,4 +251,36 @@ describe('loops', () => {
     expect(second!.outputs).toEqual(first!.outputs);
     expect(first!.outputs['same']).toEqual(before);
   });
+
+  it('give the same bits wherever in the memory of a thread their programs lie, one beside the other', async () => {
+    const evaluate = ({ x, y }: Vectors) => {
+      const point = x!.add(y!);
+      // ONNX Runtime adds up in another order where a slice begins at another place.
+      return { sum: point.slice([1], [4001]).sum().reshape([1]), point };
+    };
+    const shapes = { x: [long], y: [long], z: [count, long], s: [1] };
+    const sessions = await Promise.all(
+      Array.from({ length: 5 }, () => Session.open(trace(functionOf(evaluate), shapes))),
+    );
+    const other = { ...feeds, x: wave(long, 9) };
+    const [first, ...more] = await Promise.all(sessions.map((session) => session.evaluate([feeds], {})));
+    await Promise.all(sessions.map((session) => session.evaluate([other], {})));
+    for (const [evaluation] of more) expect(evaluation!.outputs).toEqual(first![0]!.outputs);
+    const [again] = await sessions[0]!.evaluate([feeds], {});
+    expect(again!.outputs).toEqual(first![0]!.outputs);
+  });
+
+  it('have room in one memory after the other', async () => {
+    const large = 12_000_000; // of which no two vectors share what V8 was asked for first
+    const definition: TensorFunction = {
+      name: 'function',
+      inputs: { x: { shape: [large], dtype: 'float32' } },
+      evaluate: ({ x }) => ({ y: x!.mul(2), z: x!.add(1) }),
+    };
+    const x = new Float32Array(large).fill(3);
+    for (let round = 0; round < 2; round += 1) {
+      const [evaluation] = await (await Session.open(trace(definition, { x: [large] }))).evaluate([{ x }], {});
+      expect([evaluation!.outputs['y']!.at(-1), evaluation!.outputs['z']!.at(-1)]).toEqual([6, 4]);
+    }
+  });
 });

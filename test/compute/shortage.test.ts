@@ -1,7 +1,7 @@
-/** What a user is told where the memory of a device does not suffice. */
+/** What a user is told where memory does not suffice. */
 import { expect, it } from 'vitest';
 import { BadInput } from '../../src/conditions.js';
-import { withinMemory } from '../../src/compute/device/shortage.js';
+import { withinMemory } from '../../src/compute/shortage.js';
 
 const told = (message: string): Promise<unknown> =>
   withinMemory('webgpu', 'evaluate step, 8 at once', Promise.reject(new Error(message))).catch(
@@ -27,6 +27,13 @@ it.each([
     path: ['engine', 'device'],
     remedy: expect.stringContaining('engine.batch'),
   });
+});
+
+it('a limit on addresses is bad input, too', async () => {
+  const refused = Promise.reject(new RangeError('WebAssembly.Memory(): could not allocate memory'));
+  const error: unknown = await withinMemory('cpu', 'evaluate workerStep', refused).catch((caught: unknown) => caught);
+  expect(error).toBeInstanceOf(BadInput);
+  expect(error).toMatchObject({ remedy: expect.stringContaining('--disable-wasm-trap-handler') });
 });
 
 it('other errors stay what they are', async () => {

@@ -8,7 +8,7 @@ import type { TensorFunction } from '../tensorFunction.js';
 import type { Program } from '../trace.js';
 import { DeviceMemory } from './memory.js';
 import { DeviceSession } from './session.js';
-import { withinMemory } from './shortage.js';
+import { withinMemory } from '../shortage.js';
 import { DeviceTables } from './tables.js';
 
 // How many calls are evaluated together at most, and how many elements their largest tensors have then.

@@ -21,18 +21,23 @@ export interface Frame {
 }
 
 const pageBytes = 65_536;
+// V8 reserves 10 GB of addresses for every memory, however small: programs share one as long as they fit.
+const pagesMin = 1024;
 /** Loops go through arrays by so many bytes, the last time perhaps beyond the end. */
 const stepBytes = 16;
 
-function reserved(pages: number): WebAssembly.Memory {
-  try {
-    return new WebAssembly.Memory({ initial: pages, maximum: pages });
-  } catch (error) {
-    const what = `${pages * pageBytes} bytes for the vectors of a program, and 10 GB of addresses to guard them`;
-    throw new Error(`the system refuses ${what}; a limit on addresses is lifted by \`ulimit -v unlimited\``, {
-      cause: error,
-    });
+/** The memory of this thread that has room left. */
+let open: { readonly memory: WebAssembly.Memory; readonly pages: number; used: number } | undefined;
+
+/** Room for a program. It begins at a page, because bits can depend on where in memory a sum begins. */
+function reserved(pages: number): { readonly memory: WebAssembly.Memory; readonly from: number } {
+  if (open === undefined || open.used + pages > open.pages) {
+    const all = Math.max(pages, pagesMin);
+    open = { memory: new WebAssembly.Memory({ initial: all, maximum: all }), pages: all, used: 0 };
   }
+  const from = pageBytes * open.used;
+  open.used += pages;
+  return { memory: open.memory, from };
 }
 
 /** Memory for loops, and what makes arrays in it, one behind the other. */
@@ -42,8 +47,8 @@ function memoryFor(
 ): { memory: WebAssembly.Memory; make: Make } {
   const roomFor = (count: number): number => Math.ceil((4 * count) / stepBytes) * stepBytes;
   const pages = Math.ceil(elements.reduce((total, count) => total + roomFor(count), 0) / pageBytes);
-  const memory = reserved(pages);
-  let at = 0;
+  const { memory, from } = reserved(pages);
+  let at = from;
   const made = new Map<string, Values>();
   const make: Make = ({ dtype, shape }, port) => {
     const there = made.get(over[port] ?? '');
