@@ -121,14 +121,14 @@ async function manyTable(names, device) {
   return `${table.toString()}\n`;
 }
 
+/** The models and problems. */
+export const measured = [...Object.keys(models), ...Object.keys(problems)];
+
 /** Prints what was asked for: by default, all models and problems. */
-export async function measureDevice(
-  device,
-  { model = [...Object.keys(models), ...Object.keys(problems)], workers } = {},
-) {
+export async function measureDevice(device, { model = measured, workers = everyWorkers } = {}) {
   const chosen = (table) => model.filter((name) => name in table);
   if (chosen(models).length > 0) {
-    process.stdout.write(await trainingTable(chosen(models), (workers ?? everyWorkers).map(Number), device));
+    process.stdout.write(await trainingTable(chosen(models), workers, device));
   }
   if (chosen(problems).length > 0) process.stdout.write(await manyTable(chosen(problems), device));
 }
