@@ -31,8 +31,8 @@ export interface Geometry {
   readonly share: (options: Room & { a: tf.Tensor2D; d: tf.Tensor2D }) => tf.Tensor1D;
   /** Pulls what is at or beyond the radius to `boundaryShare` of it. */
   readonly pull: (options: Room & { differences: tf.Tensor2D }) => Pulled;
-  /** How many rows have something at or beyond the radius: `[1]`. */
-  readonly count: (options: Room & { differences: tf.Tensor2D }) => tf.Tensor1D;
+  /** How many rows have something at or beyond the radius, in any of `points`, of as many rows each: `[1]`. */
+  readonly count: (options: Room & { points: readonly tf.Tensor2D[] }) => tf.Tensor1D;
 }
 
 interface Room {
@@ -90,8 +90,9 @@ const ballGeometry: Geometry = {
       count: rowsWith(outside),
     };
   },
-  count: ({ layers, radius, differences }) =>
-    rowsWith(layerSums(layers, differences.square()).greaterEqual(radius * radius)),
+  // Points one by one: to put them together would take as long as all else.
+  count: ({ layers, radius, points }) =>
+    rowsWith(concatenate(points.flatMap((point) => sumsOf(layers, point.square()))).greaterEqual(radius * radius)),
 };
 
 /** Every coordinate counts by itself: |w_li| < radius. */
@@ -118,7 +119,8 @@ const boxGeometry: Geometry = {
     };
   },
   // One comparison a row: conditions of every coordinate would take as long again.
-  count: ({ radius, differences }) => rowsWith(differences.abs().max(1, true).greaterEqual(radius)),
+  count: ({ radius, points }) =>
+    rowsWith(concatenate(points.map((point) => point.abs().max(1, true))).greaterEqual(radius)),
 };
 
 export const geometries: Readonly<Record<Exclude<Domain['kind'], 'everywhere'>, Geometry>> = {
@@ -147,7 +149,12 @@ export function perLayer(layers: readonly Layer[], rows: tf.Tensor2D): tf.Tensor
 
 /** Sums over each layer: `[rows, L]`. */
 function layerSums(layers: readonly Layer[], rows: tf.Tensor2D): tf.Tensor2D {
-  return concatenate(perLayer(layers, rows).map((part) => part.sum(1, true)));
+  return concatenate(sumsOf(layers, rows));
+}
+
+/** The same, layer by layer: `[rows, 1]`. */
+function sumsOf(layers: readonly Layer[], rows: tf.Tensor2D): tf.Tensor2D[] {
+  return perLayer(layers, rows).map((part) => part.sum<tf.Tensor2D>(1, true));
 }
 
 /** Columns of several tensors side by side. */

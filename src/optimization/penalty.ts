@@ -67,19 +67,21 @@ export function pullInside(penalty: Penalty, differences: tf.Tensor2D): Pulled {
  * every one of `moves` (as for `feasibleShare`) are inside `[1]`. NaN counts as inside.
  */
 export function wouldLeave(penalty: Penalty, a: tf.Tensor2D, moves: readonly tf.Tensor2D[]): tf.Tensor1D {
-  const points = [a, ...moves.map((move) => a.add<tf.Tensor2D>(move.mul(1 / boundaryShare)))];
-  return countBeyond(penalty, innerShare, tf.concat(points, 0));
+  // a + d / 0.95 lies beyond a radius where 0.95 a + d lies beyond 0.95 of it, which is one pass over d less.
+  const scaled = a.mul<tf.Tensor2D>(boundaryShare);
+  const points = [scaled, ...moves.map((move) => scaled.add<tf.Tensor2D>(move))];
+  return countBeyond(penalty, boundaryShare * innerShare, points);
 }
 
 /** How many rows of differences `[rows, P]` lie outside the domain: `[1]`. NaN counts as inside. */
 export function countOutside(penalty: Penalty, differences: tf.Tensor2D): tf.Tensor1D {
-  return countBeyond(penalty, 1, differences);
+  return countBeyond(penalty, 1, [differences]);
 }
 
-function countBeyond(penalty: Penalty, share: number, differences: tf.Tensor2D): tf.Tensor1D {
+function countBeyond(penalty: Penalty, share: number, points: readonly tf.Tensor2D[]): tf.Tensor1D {
   const geometry = geometryOf(penalty);
   if (geometry === undefined) return tf.zeros([1]);
-  return geometry.count({ layers: layersOf(penalty.layout), radius: share * rhoOf(penalty), differences });
+  return geometry.count({ layers: layersOf(penalty.layout), radius: share * rhoOf(penalty), points });
 }
 
 function geometryOf({ potential }: Penalty): Geometry | undefined {
