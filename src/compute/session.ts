@@ -29,7 +29,13 @@ export const tensorsOver = (ports: Readonly<Record<string, Port>>): Tensors =>
 
 function plainFrame(executable: Executable): Frame {
   const ports = new Ports(executable);
-  return { ports, feeds: tensorsOver(ports.in), fetches: tensorsOver(ports.out) };
+  return { ports, core: { feeds: tensorsOver(ports.in), fetches: tensorsOver(ports.out) } };
+}
+
+/** A session of a graph, where there is one. */
+async function opened(bytes: Uint8Array | undefined): Promise<ort.InferenceSession | undefined> {
+  if (bytes === undefined || bytes.length === 0) return undefined;
+  return ort.InferenceSession.create(bytes, sessionOptionsOn('cpu'));
 }
 
 /** A program that is open on the processor. */
@@ -37,16 +43,16 @@ export class Session {
   private last: Promise<unknown> = Promise.resolve();
 
   private constructor(
-    /** Undefined where loops do everything. */
-    private readonly session: ort.InferenceSession | undefined,
     private readonly frame: Frame,
+    /** Undefined where loops do everything. */
+    private readonly core: ort.InferenceSession | undefined,
+    private readonly tail: ort.InferenceSession | undefined,
   ) {}
 
   static async open(executable: Executable): Promise<Session> {
     const { bytes, loops } = executable;
     const frame = loops === undefined ? plainFrame(executable) : loopFrame(executable, loops);
-    const session = bytes.length === 0 ? undefined : await ort.InferenceSession.create(bytes, sessionOptionsOn('cpu'));
-    return new Session(session, frame);
+    return new Session(frame, await opened(bytes), await opened(loops?.tail?.bytes));
   }
 
   /** Evaluates the feeds of every replica. */
@@ -58,11 +64,12 @@ export class Session {
   }
 
   private async evaluateNow(feeds: readonly Feeds[], tables: Tables): Promise<Evaluation[]> {
-    const { ports, before, after, feeds: given, fetches } = this.frame;
+    const { ports, before, core, after, tail } = this.frame;
     ports.take(feeds, tables);
     before?.(feeds, tables);
-    await this.session?.run(given, fetches);
+    await this.core?.run(core.feeds, core.fetches);
     after?.();
+    if (tail !== undefined) await this.tail?.run(tail.feeds, tail.fetches);
     return feeds.map((_, replica) => ports.give(replica));
   }
 }

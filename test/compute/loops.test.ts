@@ -252,6 +252,45 @@ describe('loops', () => {
     expect(first!.outputs['same']).toEqual(before);
   });
 
+  it('come before a tail that sums up what they gave, where that makes them longer', async () => {
+    const length = 40_000;
+    const definition = (withTail: boolean): TensorFunction => ({
+      name: 'function',
+      inputs: { x: { shape: [length], dtype: 'float32' }, y: { shape: [length], dtype: 'float32' } },
+      evaluate: ({ x, y }) => {
+        const gradient = x!.add(y!).tanh();
+        const velocity = y!.mul(0.9).sub(gradient.mul(0.1));
+        const next = x!.add(velocity);
+        const loss = gradient.slice([0], [10]).sum();
+        const square = next.sub(x!).square();
+        // The tail takes a result of the core, and an input of the program, as it was.
+        const sums = [square.slice([0], [1000]), square.slice([1000], [length - 1000])].map((part) => part.sum());
+        return {
+          ...{ next, velocity },
+          ...(withTail ? { sum: sums[0]!.add(sums[1]!).add(loss), scaled: next.sum().mul(x!.slice([7], [1])) } : {}),
+        };
+      },
+    });
+    const x = wave(length, 0);
+    const y = wave(length, 1);
+    const [alone, tailed] = await Promise.all(
+      [false, true].map(async (withTail) => {
+        const program = trace(definition(withTail), { x: [length], y: [length] });
+        const [evaluation] = await (await Session.open(program)).evaluate([{ x, y }], {});
+        return { loops: program.loops!, outputs: evaluation!.outputs };
+      }),
+    );
+    expect(alone!.loops.tail).toBeUndefined();
+    expect(Object.keys(tailed!.loops.outputs)).toHaveLength(2);
+    const { next, velocity, sum, scaled } = tailed!.outputs;
+    expect({ next, velocity }).toEqual(alone!.outputs);
+    const total = (of: (value: number, at: number) => number): number =>
+      next!.reduce((before, value, at) => before + of(value, at), 0);
+    const loss = x.subarray(0, 10).reduce((before, value, at) => before + Math.tanh(value + y[at]!), 0);
+    expect(sum![0]! / (total((value, at) => (value - x[at]!) ** 2) + loss)).toBeCloseTo(1, 4);
+    expect(scaled![0]! / (total((value) => value) * x[7]!)).toBeCloseTo(1, 3);
+  });
+
   it('give the same bits wherever in the memory of a thread their programs lie, one beside the other', async () => {
     const evaluate = ({ x, y }: Vectors) => {
       const point = x!.add(y!);

@@ -8,16 +8,22 @@ import type { Executable } from '../executable.js';
 import { sizeOf } from '../table.js';
 import type { Feed } from '../tensorFunction.js';
 import { functionsOf, type LoopCall } from './module.js';
-import type { Loops, Piece } from './loops.js';
+import type { Graph, Loops, Piece } from './loops.js';
 import type { Place } from './parts.js';
 
-/** What happens at a call beside ONNX Runtime's part in it, and the tensors of that. */
-export interface Frame {
-  readonly ports: Ports;
+/** What goes into a call of ONNX Runtime, and where it puts what comes out. */
+export interface Exchange {
   readonly feeds: Readonly<Record<string, ort.Tensor>>;
   readonly fetches: Readonly<Record<string, ort.Tensor>>;
+}
+
+/** What happens at a call beside ONNX Runtime's parts in it, and the tensors of these. */
+export interface Frame {
+  readonly ports: Ports;
   readonly before?: (feeds: readonly Feeds[], tables: Tables) => void;
+  readonly core: Exchange;
   readonly after?: () => void;
+  readonly tail?: Exchange | undefined;
 }
 
 const pageBytes = 65_536;
@@ -97,15 +103,19 @@ export function loopFrame(executable: Executable, loops: Loops): Frame {
       each();
     }
   };
+  const exchange = ({ inputs: into, outputs: from }: Pick<Graph, 'inputs' | 'outputs'>): Exchange => ({
+    feeds: mapped(into, tensor),
+    fetches: mapped(from, tensor),
+  });
   return {
     ports,
-    feeds: mapped(loops.inputs, tensor),
-    fetches: mapped(loops.outputs, tensor),
     before: ([feeds], tables) => {
       before();
       if (streamed !== undefined) addUp(streamed, feeds!, tables);
     },
+    core: exchange(loops),
     after: caller(functions.after, loops.after),
+    tail: loops.tail && exchange(loops.tail),
   };
 }
 

@@ -11,6 +11,13 @@ import { loopFunction, moduleText } from './text.js';
 /** A tensor of the core: a part of an array. */
 export interface Piece extends Place, ValueType {}
 
+/** A graph of ONNX over parts of the arrays. */
+export interface Graph {
+  readonly bytes: Uint8Array;
+  readonly inputs: Readonly<Record<string, Piece>>;
+  readonly outputs: Readonly<Record<string, Piece>>;
+}
+
 export interface Loops {
   /** A module of WebAssembly. */
   readonly code: Uint8Array;
@@ -25,8 +32,11 @@ export interface Loops {
   readonly between: Readonly<Record<string, number>>;
   /** Outputs that lie where inputs do. */
   readonly over: Readonly<Record<string, string>>;
+  /** Of the core. */
   readonly inputs: Readonly<Record<string, Piece>>;
   readonly outputs: Readonly<Record<string, Piece>>;
+  /** What ONNX Runtime does after the last loop. */
+  readonly tail: Graph | undefined;
 }
 
 /** WebAssembly has addresses for four times as many bytes, and arrays begin at whole vectors. */
@@ -52,8 +62,8 @@ export function loopsOf(
     sums: [...(parts.each?.loop.sums?.keys() ?? [])].map((sum) => parts.places.get(sum)!),
     between,
     over,
-    inputs: piecesOf(Object.fromEntries(core.inputs.map((value) => [value, value])), parts),
-    outputs: piecesOf(Object.fromEntries(core.outputs), parts),
+    ...tensorsOf(core, parts),
+    tail: parts.tail && { bytes: encode('tail', parts.tail), ...tensorsOf(parts.tail, parts) },
   };
   return { core, loops };
 }
@@ -68,6 +78,12 @@ function elementsOf({ listing, each, between, length }: Split): number {
 /** The core as a file of ONNX, which is empty where loops do everything. */
 export const bytesOf = (name: string, core: Listing): Uint8Array =>
   core.outputs.size === 0 ? new Uint8Array() : encode(name, core);
+
+/** Where the tensors lie that go into a graph and come out of it. */
+const tensorsOf = ({ inputs, outputs }: Listing, parts: Split): Pick<Graph, 'inputs' | 'outputs'> => ({
+  inputs: piecesOf(Object.fromEntries(inputs.map((value) => [value, value])), parts),
+  outputs: piecesOf(Object.fromEntries(outputs), parts),
+});
 
 /** By the name under which the core has them, where its tensors lie. */
 const piecesOf = (values: Readonly<Record<string, Value>>, { listing, places }: Split): Record<string, Piece> =>

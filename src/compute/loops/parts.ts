@@ -28,6 +28,8 @@ export interface Split {
   readonly numbers: ReadonlyMap<Value, number>;
   /** The rest, as a graph whose inputs and outputs lie in `places`. */
   readonly core: Listing;
+  /** What comes after the last loop, in the same way. */
+  readonly tail: Listing | undefined;
   readonly places: ReadonlyMap<string, Place>;
   /** Arrays that are neither inputs nor outputs of the program, and how many elements they have. */
   readonly between: Readonly<Record<string, number>>;

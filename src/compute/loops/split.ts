@@ -5,6 +5,7 @@
  */
 import type { Listing, Node, Value } from '../onnx.js';
 import { sizeOf } from '../table.js';
+import { endingOf, operandsOfTail, type Ending } from './ending.js';
 import { foldOf, withSums } from './fold.js';
 import { GraphView } from './graph.js';
 import { instructions } from './instructions.js';
@@ -34,15 +35,16 @@ class Splitter {
 
   split(): Split {
     const early = this.early();
-    const late = this.late();
     const fold = foldOf(this.graph, this.length, (value) => this.isGiven(value, early));
+    const ending = endingOf(this.graph, this.length, (node) => this.isElementwise(node));
+    const { late, tail } = ending;
     const leading = [...early].filter((node) => !late.has(node));
     const stays = (node: Node): boolean => !early.has(node) && !late.has(node) && !fold?.has(node);
     const kept = leading.filter((node) => this.namesOf(node).length > 0 || this.takersOf(node).some(stays));
-    const last = [...late].filter((node) => this.namesOf(node).length > 0);
-    for (const node of kept) this.give(node.outputs[0]!);
-    for (const node of last) this.made.set(node.outputs[0]!, { array: this.namesOf(node)[0]!, from: 0 });
-    for (const sum of fold?.sums.keys() ?? []) this.give(sum);
+    const isTaken = (node: Node): boolean => this.takersOf(node).some((taker) => tail.has(taker));
+    const last = [...late].filter((node) => this.namesOf(node).length > 0 || isTaken(node));
+    for (const value of [...valuesOf(kept), ...(fold?.sums.keys() ?? [])]) this.given.set(value, this.arrayOf(value));
+    for (const value of valuesOf(last)) this.made.set(value, this.arrayOf(value));
     // What several loops take each of them calculates: that is quicker than to read it.
     const before = this.loop(leading, { keeps: valuesOf(kept) });
     const each = fold && {
@@ -51,8 +53,8 @@ class Splitter {
     };
     const after = this.loop([...leading, ...late], { keeps: valuesOf(last) });
     for (const value of [before, ...(each ? [each.loop] : []), after].flatMap(operandsOf)) this.recall(value);
-    const outputs = this.outputsOfCore(after, late);
-    const core = this.coreOf(outputs);
+    const core = this.graphOf(this.outputsOfCore(after, ending));
+    const end = tail.size === 0 ? undefined : this.graphOf(this.outputsOfTail(tail));
     return {
       listing: this.listing,
       length: this.length,
@@ -61,9 +63,10 @@ class Splitter {
       after,
       numbers: new Map(this.listing.constants.map(({ name, values }) => [name, values[0]!])),
       core,
+      tail: end,
       places: new Map([...this.given, ...this.made]),
       between: this.between,
-      over: this.over(last),
+      over: this.over(last, end),
     };
   }
 
@@ -80,15 +83,6 @@ class Splitter {
     const own = this.graph.unshaped(value);
     const isPlaced = this.graph.constants.has(own) || this.placeOf(own) !== undefined;
     return isPlaced || early.has(this.graph.producerOf(own)!);
-  }
-
-  /** Nodes of a loop that no other node needs, in order. */
-  private late(): Set<Node> {
-    const late = new Set<Node>();
-    for (const node of this.listing.nodes.toReversed()) {
-      if (this.isElementwise(node) && this.takersOf(node).every((taker) => late.has(taker))) late.add(node);
-    }
-    return new Set([...late].reverse());
   }
 
   private isElementwise(node: Node): boolean {
@@ -112,19 +106,22 @@ class Splitter {
     return { nodes: own.reverse(), ...results };
   }
 
-  /** By name, what the core gives: outputs of the program, and what the loop after it takes. */
-  private outputsOfCore(after: Loop, late: ReadonlySet<Node>): Map<string, Value> {
+  /** By name, what the core gives: outputs of the program, and what the loop after it and the tail take. */
+  private outputsOfCore(after: Loop, ending: Ending): Map<string, Value> {
+    const { late, tail } = ending;
     const outputs = new Map<string, Value>();
     for (const [name, value] of this.listing.outputs) {
       const own = this.graph.unshaped(value);
-      if ((this.made.get(own) ?? this.given.get(own))?.array === name) continue;
+      const isOfTail = tail.has(this.graph.producerOf(own)!);
+      if (isOfTail || (this.made.get(own) ?? this.given.get(own))?.array === name) continue;
       outputs.set(name, value);
       this.made.set(name, { array: name, from: 0 });
       if (!this.recall(own)) this.made.set(own, { array: name, from: 0 });
     }
     const isKnown = (value: Value): boolean =>
       this.graph.constants.has(value) || this.made.has(value) || this.given.has(value);
-    for (const value of operandsOf(after)) {
+    const taken = operandsOfTail(this.graph, ending).filter((value) => !this.recall(value));
+    for (const value of [...operandsOf(after), ...taken]) {
       // One may have come to lie somewhere as a piece of another.
       if (isKnown(value)) continue;
       this.between[value] = this.graph.size(value);
@@ -160,8 +157,17 @@ class Splitter {
     return pieces;
   }
 
+  /** By name, the outputs of the program that the tail gives; what the parts before it gave is there by then. */
+  private outputsOfTail(tail: ReadonlySet<Node>): Map<string, Value> {
+    for (const [value, place] of this.made) this.given.set(value, place);
+    const { graph } = this;
+    const own = [...this.listing.outputs].filter(([, value]) => tail.has(graph.producerOf(graph.unshaped(value))!));
+    for (const [name] of own) this.made.set(name, { array: name, from: 0 });
+    return new Map(own);
+  }
+
   /** What `outputs` need, from what has a place. */
-  private coreOf(outputs: ReadonlyMap<string, Value>): Listing {
+  private graphOf(outputs: ReadonlyMap<string, Value>): Listing {
     const { types, constants, nodes } = this.listing;
     const inputs = new Set<Value>();
     const needed = new Set<Value>();
@@ -184,21 +190,21 @@ class Splitter {
     };
   }
 
-  /** For outputs of the last loop, inputs as long. */
-  private over(last: readonly Node[]): Record<string, string> {
+  /** For outputs of the last loop, inputs as long that nobody reads after it. */
+  private over(last: readonly Node[], tail: Listing | undefined): Record<string, string> {
+    const read = tail?.inputs.map((value) => this.given.get(value)!.array) ?? [];
     const long = this.listing.inputs.filter(
-      (value) => this.graph.size(value) === this.length && this.graph.isReal(value),
+      (value) => this.graph.size(value) === this.length && this.graph.isReal(value) && !read.includes(value),
     );
-    return Object.fromEntries(
-      last.slice(0, long.length).map((node, index) => [this.namesOf(node)[0]!, long[index]!] as const),
-    );
+    const names = last.flatMap((node) => this.namesOf(node));
+    return Object.fromEntries(names.slice(0, long.length).map((name, index) => [name, long[index]!] as const));
   }
 
-  /** Has a value that loops before the core give lie in an array of its own, or in that of an output. */
-  private give(value: Value): void {
+  /** An array for a value that a loop gives: that of an output, or one of its own. */
+  private arrayOf(value: Value): Place {
     const [name] = this.graph.namesOf(value);
     if (name === undefined) this.between[value] = this.graph.size(value);
-    this.given.set(value, { array: name ?? value, from: 0 });
+    return { array: name ?? value, from: 0 };
   }
 
   /** Writes down where a value lies that is given; says whether it is. */
