@@ -17,7 +17,7 @@ const operations = {
 };
 const batchSize = 20;
 const problems = { quadratic: { dimension: 10 }, logistic: { dimension: 10, batchSize: 10, samplesPerWorker: 20 } };
-const everyWorkers = [1, 4, 16, 64, 256];
+export const everyWorkers = [1, 4, 16, 64, 256];
 
 // Functions have been compiled by then, and memory is used again.
 const warmupOf = (workers, device) => Math.max(5, Math.ceil((device === 'cpu' ? 800 : 160) / workers));

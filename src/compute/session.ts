@@ -1,7 +1,7 @@
 import ort from 'onnxruntime-node';
 import type { Feeds, Tables } from './feeds.js';
 import type { Executable } from './executable.js';
-import { loopFrame, type Frame } from './loops/frame.js';
+import { loopFrame, type Exchange, type Frame } from './loops/frame.js';
 import { mapped } from './mapped.js';
 import { Ports, type Evaluation, type Port } from './ports.js';
 
@@ -32,10 +32,13 @@ function plainFrame(executable: Executable): Frame {
   return { ports, core: { feeds: tensorsOver(ports.in), fetches: tensorsOver(ports.out) } };
 }
 
-/** A session of a graph, where there is one. */
-async function opened(bytes: Uint8Array | undefined): Promise<ort.InferenceSession | undefined> {
-  if (bytes === undefined || bytes.length === 0) return undefined;
-  return ort.InferenceSession.create(bytes, sessionOptionsOn('cpu'));
+type Call = () => Promise<unknown>;
+
+/** What has ONNX Runtime evaluate a graph; undefined where there is none. */
+async function callOf(bytes: Uint8Array, { feeds, fetches }: Exchange): Promise<Call | undefined> {
+  if (bytes.length === 0) return undefined;
+  const session = await ort.InferenceSession.create(bytes, sessionOptionsOn('cpu'));
+  return () => session.run(feeds, fetches);
 }
 
 /** A program that is open on the processor. */
@@ -45,14 +48,16 @@ export class Session {
   private constructor(
     private readonly frame: Frame,
     /** Undefined where loops do everything. */
-    private readonly core: ort.InferenceSession | undefined,
-    private readonly tail: ort.InferenceSession | undefined,
+    private readonly core: Call | undefined,
+    private readonly tail: Call | undefined,
   ) {}
 
   static async open(executable: Executable): Promise<Session> {
     const { bytes, loops } = executable;
     const frame = loops === undefined ? plainFrame(executable) : loopFrame(executable, loops);
-    return new Session(frame, await opened(bytes), await opened(loops?.tail?.bytes));
+    const core = await callOf(bytes, frame.core);
+    const tail = loops?.tail && (await callOf(loops.tail.bytes, frame.tail!));
+    return new Session(frame, core, tail);
   }
 
   /** Evaluates the feeds of every replica. */
@@ -64,12 +69,12 @@ export class Session {
   }
 
   private async evaluateNow(feeds: readonly Feeds[], tables: Tables): Promise<Evaluation[]> {
-    const { ports, before, core, after, tail } = this.frame;
+    const { ports, before, after } = this.frame;
     ports.take(feeds, tables);
     before?.(feeds, tables);
-    await this.core?.run(core.feeds, core.fetches);
+    await this.core?.();
     after?.();
-    if (tail !== undefined) await this.tail?.run(tail.feeds, tail.fetches);
+    await this.tail?.();
     return feeds.map((_, replica) => ports.give(replica));
   }
 }

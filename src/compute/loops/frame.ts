@@ -27,8 +27,9 @@ export interface Frame {
 }
 
 const pageBytes = 65_536;
-// V8 reserves 10 GB of addresses for every memory, however small: programs share one as long as they fit.
-const pagesMin = 1024;
+// V8 reserves 10 GB of addresses for every memory, however small: programs share one as long as they fit. One of 64 MB would
+// have it mark the whole heap at the start of every run.
+const pagesMin = 256;
 /** Loops go through arrays by so many bytes, the last time perhaps beyond the end. */
 const stepBytes = 16;
 
